@@ -1,0 +1,66 @@
+# One command each. `make` alone lists them. Nothing here needs more than Python 3.11+ and make:
+# what a target needs, it installs into .venv (Python packages) or, for the browser tests only, by apt.
+
+PYTHON ?= python3
+PORT ?= 7071
+STATE ?= .local
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix demo bench kill-loop setup browser clean
+
+help:  ## list the commands
+	@echo "Durable Passkeys. Commands:"
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.runtime  ## start the app on this machine: register and sign in at http://localhost:7071 (PORT=, STATE=)
+	@exec $(BIN)/python -m local_host --port $(PORT) --state $(STATE) \
+	  --on-ready "$(abspath $(BIN))/python -m passkeys ticket issue --person ada"
+
+test: $(VENV)/.dev browser  ## run the checks that need no style: every test, in a real browser too
+	@echo "==> Running the tests (a few minutes; each line is one file)"
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## lint, format, types, import rules
+	@echo "==> ruff";          $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "==> mypy --strict"; $(BIN)/mypy
+	@echo "==> import rules";  $(BIN)/lint-imports
+
+fix: $(VENV)/.dev  ## let ruff mend what it can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+demo: $(VENV)/.dev  ## the whole story in ten seconds, in the terminal
+	@$(BIN)/python -m demo
+
+bench: $(VENV)/.dev  ## measure ceremonies a second and where the time goes (minutes)
+	@$(BIN)/python -m bench
+
+kill-loop: $(VENV)/.dev  ## kill the host at random for MINUTES=5 and check that nothing was lost
+	@$(BIN)/python -m tests.faults.kill_loop --minutes $(or $(MINUTES),5)
+
+setup: $(VENV)/.dev  ## install everything into .venv
+
+browser: $(VENV)/.dev
+	@sh tests/browser/find_or_install.sh
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Durable Passkeys needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "==> Creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "This Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.runtime: requirements.txt constraints.txt | $(VENV)/bin/python
+	@echo "==> Installing the app's packages into $(VENV) (once; under a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "==> Installing the development tools into $(VENV) (once; a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:  ## remove the environment, caches and local state
+	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
