@@ -39,7 +39,7 @@ VALUES: dict[str, Any] = {
     "text that is JSON": '{"not": "decoded"}',
     "text that is a number": "5",
     "quotes and slashes": 'a"b\\c/d\u2028\x00',
-    "unicode": "žluťoučký 🐴 \ud83d\ude00",
+    "unicode": "žluťoučký 🐴",
     "nested": {"a": [1, {"b": None, "c": [[], {}]}], "é": True},
     "long": "x" * 100_000,
 }
@@ -48,12 +48,8 @@ VALUES: dict[str, Any] = {
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
 def test_a_value_is_carried_unchanged_through_every_path(flows: Driver, value: Any) -> None:
     """Input, sync and async activity, sub-orchestration, entity call and output all give back what went in."""
-    if value == VALUES["unicode"]:
-        value = value.encode("utf-16", "surrogatepass").decode("utf-16")
     assert flows.output("carries", {"wrapped": value}) == [{"wrapped": value}] * 4
-    if value is not None and value != "x" * 100_000:
-        through = [value] * 4
-        assert flows.output("carries", value) == through
+    assert flows.output("carries", value) == [value] * 4
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 
@@ -172,9 +173,7 @@ def test_a_timer_of_five_days_stays_whole(flows: Driver) -> None:
     assert flows.client("terminate", instance_id, "seen enough") is None
 
 
-def _day(text: str):  # noqa: ANN202
-    from datetime import date
-
+def _day(text: str) -> date:
     return date.fromisoformat(text[:10])
 
 

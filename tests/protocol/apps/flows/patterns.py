@@ -54,7 +54,6 @@ def carries(context):
     """The input through every path that encodes a value; a list of what came back."""
     value = context.get_input()
     entity = df.EntityId("ledger", f"carried-{context.instance_id}")
-    context.set_custom_status({"value": value})
     through_activity = yield context.call_activity("echo", value)
     through_async = yield context.call_activity("echo_async", value)
     through_child = yield context.call_sub_orchestrator("returns_input", value)
@@ -543,6 +542,11 @@ def runs_children(context):
 @orchestrator
 def names_child_after_itself(context):
     return (yield context.call_sub_orchestrator("returns_input", 1, context.instance_id))
+
+
+@orchestrator
+def names_child_like_an_entity(context):
+    return (yield context.call_sub_orchestrator("returns_input", 1, "@ledger@stolen"))
 
 
 # --- entities ---------------------------------------------------------------------------------------------
