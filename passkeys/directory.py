@@ -1,0 +1,128 @@
+"""The port to the directory: who a person is now, by the company's word. And the static one, of the local profile.
+
+A directory is asked at the end of every ceremony. One that cannot be asked fails it closed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from passkeys.errors import SettingsError
+
+# Ids go into entity keys, document names and audit entries; 64 bytes is what an authenticator keeps of a name.
+PERSON_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}\Z")
+
+
+class PersonStatus(StrEnum):
+    """Whether a person may sign in."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person as the directory knows them now. `claims` are JSON-native."""
+
+    id: str
+    display_name: str
+    status: PersonStatus
+    claims: Mapping[str, Any]
+
+
+class Directory(Protocol):
+    """Where people are known."""
+
+    async def find(self, person: str) -> Person | None:
+        """The person with the id `person`, or None. Raises DirectoryUnavailable if it cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticDirectory:
+    """A fixed set of people. For the local profile."""
+
+    people: Mapping[str, Person]
+
+    async def find(self, person: str) -> Person | None:
+        """The person, or None. Can always be asked."""
+        return self.people.get(person)
+
+
+def _person(person_id: str, display_name: str, status: PersonStatus = PersonStatus.ACTIVE) -> Person:
+    return Person(person_id, display_name, status, MappingProxyType({}))
+
+
+DEMO_PEOPLE: Mapping[str, Person] = MappingProxyType(
+    {
+        person.id: person
+        for person in (
+            _person("ada", "Ada Lovelace"),
+            _person("grace", "Grace Hopper"),
+            _person("mallory", "Mallory", PersonStatus.DISABLED),
+        )
+    }
+)
+
+
+def load_static(path: Path | None) -> StaticDirectory:
+    """The people of a JSON file, or the demo people for None. Raises SettingsError with every mistake in the file.
+
+    The file: {"<id>": {"display_name": "…", "status": "active" | "disabled", "claims": {…}}, …};
+    `status` and `claims` may be left out.
+    """
+    if path is None:
+        return StaticDirectory(DEMO_PEOPLE)
+    try:
+        listed = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            (f"PASSKEYS_DIRECTORY={str(path)!r}: cannot be read as JSON: {error}.",)
+        ) from error
+    if not isinstance(listed, dict):
+        raise SettingsError(
+            (f"PASSKEYS_DIRECTORY={str(path)!r}: must hold one JSON object, of people by their ids.",)
+        )
+    mistakes = tuple(
+        mistake for person_id, entry in listed.items() for mistake in _mistakes(person_id, entry)
+    )
+    if mistakes:
+        raise SettingsError(mistakes)
+    return StaticDirectory(
+        MappingProxyType(
+            {
+                person_id: Person(
+                    person_id,
+                    entry["display_name"],
+                    PersonStatus(entry.get("status", PersonStatus.ACTIVE)),
+                    MappingProxyType(entry.get("claims", {})),
+                )
+                for person_id, entry in listed.items()
+            }
+        )
+    )
+
+
+def _mistakes(person_id: str, entry: object) -> list[str]:
+    where = f"PASSKEYS_DIRECTORY: person {person_id!r}"
+    if not PERSON_ID.match(person_id):
+        return [f"{where}: an id is 1 to 64 letters, digits or . _ @ + -, and begins with a letter or digit."]
+    if not isinstance(entry, dict):
+        return [f"{where}: must be a JSON object with a display_name."]
+    mistakes = [
+        f"{where}: there is no member {name!r}."
+        for name in entry.keys() - {"display_name", "status", "claims"}
+    ]
+    if not isinstance(entry.get("display_name"), str) or not entry["display_name"].strip():
+        mistakes.append(f"{where}: display_name must be a text.")
+    if entry.get("status", PersonStatus.ACTIVE) not in list(PersonStatus):
+        mistakes.append(f"{where}: status must be 'active' or 'disabled'.")
+    if not isinstance(entry.get("claims", {}), dict):
+        mistakes.append(f"{where}: claims must be a JSON object.")
+    return mistakes

@@ -1,0 +1,192 @@
+"""Everything that the domain raises, each with one stable code.
+
+The tree:
+
+    PasskeysError
+     ├── IllegalMove            illegal_move           we moved a ceremony where the table has no move
+     ├── MalformedResponse      response_malformed     what arrived is not an authenticator's response at all
+     ├── Rejection              (a RejectionCode)      the response is one, and failed one obligation
+     ├── SettingsError          settings_invalid       the settings are wrong; says all that is wrong with them
+     ├── AuditBroken            audit_<kind>           the audit chain does not verify; says where
+     ├── DirectoryUnavailable   directory_unreachable  the directory could not be asked: transient
+     └── StoreError
+          ├── AlreadyExists     already_exists         create: the name is taken
+          ├── Changed           changed                replace: not the version that was read
+          ├── WrongPosition     wrong_position         append: not the end of what is there
+          ├── StoreDamaged      store_damaged          what is stored is not what was written: needs a person
+          └── StoreUnavailable  store_unavailable      the store could not be asked, or could not say: transient
+
+Codes are for programs and never change; messages are for people and may.
+"""
+
+# Named for the fact, not the mechanism: `Changed`, not `ChangedError`.
+# ruff: noqa: N818
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class PasskeysError(Exception):
+    """Root of every error that the domain raises on purpose. `code` is stable."""
+
+    code: str = "passkeys_error"
+
+
+class IllegalMove(PasskeysError):
+    """The transition table has no such move. A bug of ours, never of the person."""
+
+    code = "illegal_move"
+
+
+class MalformedResponse(PasskeysError):
+    """Not of the shape of a RegistrationResponseJSON or AuthenticationResponseJSON.
+
+    The caller's mistake: answer it with 400 and do not burn the challenge.
+    """
+
+    code = "response_malformed"
+
+    def __init__(self, member: str, problem: str) -> None:
+        super().__init__(f"{member} {problem}. Send what PublicKeyCredential.toJSON() returns, unchanged.")
+        self.member = member
+
+
+class RejectionCode(StrEnum):
+    """One code for each obligation that a response can fail. Stable: audit and alerts use them."""
+
+    RESPONSE_UNREADABLE = "response_unreadable"
+    CREDENTIAL_ID_MISMATCH = "credential_id_mismatch"
+    CREDENTIAL_TYPE_UNEXPECTED = "credential_type_unexpected"
+    CREDENTIAL_UNKNOWN = "credential_unknown"
+    CREDENTIAL_NOT_ALLOWED = "credential_not_allowed"
+    CREDENTIAL_ID_TOO_LONG = "credential_id_too_long"
+    USER_HANDLE_MISSING = "user_handle_missing"
+    USER_HANDLE_MISMATCH = "user_handle_mismatch"
+    CLIENT_DATA_UNREADABLE = "client_data_unreadable"
+    CLIENT_DATA_TYPE_UNEXPECTED = "client_data_type_unexpected"
+    CHALLENGE_MISMATCH = "challenge_mismatch"
+    ORIGIN_UNEXPECTED = "origin_unexpected"
+    CROSS_ORIGIN_DENIED = "cross_origin_denied"
+    TOP_ORIGIN_DENIED = "top_origin_denied"
+    ATTESTATION_OBJECT_UNREADABLE = "attestation_object_unreadable"
+    AUTHENTICATOR_DATA_UNREADABLE = "authenticator_data_unreadable"
+    ATTESTED_CREDENTIAL_MISSING = "attested_credential_missing"
+    RP_ID_MISMATCH = "rp_id_mismatch"
+    USER_NOT_PRESENT = "user_not_present"
+    USER_NOT_VERIFIED = "user_not_verified"
+    BACKUP_STATE_INCONSISTENT = "backup_state_inconsistent"
+    BACKUP_ELIGIBILITY_CHANGED = "backup_eligibility_changed"
+    PUBLIC_KEY_UNREADABLE = "public_key_unreadable"
+    ALGORITHM_NOT_OFFERED = "algorithm_not_offered"
+    ATTESTATION_FORMAT_UNSUPPORTED = "attestation_format_unsupported"
+    ATTESTATION_INVALID = "attestation_invalid"
+    SIGNATURE_INVALID = "signature_invalid"
+    SIGN_COUNT_NOT_INCREASED = "sign_count_not_increased"
+
+
+class Rejection(PasskeysError):
+    """The response failed one obligation; `code` says which. The person sees none of it."""
+
+    code: RejectionCode
+
+    def __init__(self, code: RejectionCode, detail: str = "") -> None:
+        super().__init__(f"{code.value}: {detail}" if detail else code.value)
+        self.code = code
+
+
+class SettingsError(PasskeysError):
+    """The settings are wrong. `mistakes` lists every mistake, each with what to do about it."""
+
+    code = "settings_invalid"
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        listed = "\n".join(f"  - {mistake}" for mistake in mistakes)
+        super().__init__(f"The settings are wrong; nothing was started. Mend each of these:\n{listed}")
+        self.mistakes = mistakes
+
+
+class AuditFault(StrEnum):
+    """What can be wrong with an audit chain."""
+
+    ALTERED = "altered"
+    REMOVED = "removed"
+    REORDERED = "reordered"
+    INSERTED = "inserted"
+    TRUNCATED = "truncated"
+
+
+class AuditBroken(PasskeysError):
+    """The first thing wrong with a shard's chain: which `fault`, at which sequence number."""
+
+    def __init__(self, fault: AuditFault, *, shard: str, seq: int, detail: str) -> None:
+        super().__init__(f"Audit shard {shard}, entry {seq}: {fault.value}. {detail}")
+        self.code = f"audit_{fault.value}"
+        self.fault = fault
+        self.shard = shard
+        self.seq = seq
+
+
+class DirectoryUnavailable(PasskeysError):
+    """The directory could not be asked. Transient: ask again, and then fail closed."""
+
+    code = "directory_unreachable"
+
+
+class StoreError(PasskeysError):
+    """Root of what a store raises. `name` is the document's."""
+
+    code = "store_error"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name
+
+
+class AlreadyExists(StoreError):
+    """`create` found the name taken."""
+
+    code = "already_exists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "exists already. Read it, and decide.")
+
+
+class Changed(StoreError):
+    """`replace` found another version than the caller read, or none."""
+
+    code = "changed"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "is not the version that was read. Read it again, and decide again.")
+
+
+class WrongPosition(StoreError):
+    """`append` was told an end that is not the end; `actual` is."""
+
+    code = "wrong_position"
+
+    def __init__(self, name: str, *, position: int, actual: int) -> None:
+        super().__init__(name, f"ends at byte {actual}, not at {position}. Read the tail, and decide.")
+        self.actual = actual
+
+
+class StoreDamaged(StoreError):
+    """What is stored is not what was written. `data` is what could still be read."""
+
+    code = "store_damaged"
+
+    def __init__(
+        self, name: str, problem: str, *, next_step: str = "Restore the store from a copy.", data: bytes = b""
+    ) -> None:
+        super().__init__(name, f"{problem} {next_step}")
+        self.data = data
+
+
+class StoreUnavailable(StoreError):
+    """The store could not be asked, or could not say what became of a write. Transient.
+
+    After a write, the write may or may not have been kept: read, or repeat the step.
+    """
+
+    code = "store_unavailable"

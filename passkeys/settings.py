@@ -1,0 +1,265 @@
+"""The settings: read once, at start, into one frozen object. `load` finds all mistakes, not just the first.
+
+`SETTINGS` is the table; docs/settings.md says the same to people, and a test compares the two. With no
+settings at all the local profile runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from passkeys.errors import SettingsError
+from passkeys.rate_limit import Limit
+
+# An https page may use any RP ID that its host ends with; a plain http page is a secure context here only.
+_LOCAL_HOST = "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator may choose. Every field is documented in docs/settings.md under its PASSKEYS_ name."""
+
+    profile: str
+    rp_id: str
+    rp_name: str
+    origins: tuple[str, ...]
+    store: Path
+    ceremony_seconds: int
+    attestation: str
+    user_verification: str
+    hints: tuple[str, ...]
+    limit_network: Limit
+    limit_person: Limit
+    limit_global: Limit
+    limit_global_shards: int
+    audit_shards: int
+    audit_flush_schedule: str
+    ticket_seconds: int
+    directory: Path | None
+    forwarded_hops: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: where it goes, its default (as text, or computed from the surroundings), how text becomes a value.
+
+    `parse` raises ValueError with what the value must be.
+    """
+
+    name: str
+    field: str
+    default: str | Callable[[Mapping[str, str]], str]
+    parse: Callable[[str], Any]
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError("must be " + " or ".join(repr(word) for word in allowed))
+        return text
+
+    return parse
+
+
+def _some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        words = _words(text)
+        if not set(words) <= set(allowed) or len(set(words)) != len(words):
+            raise ValueError("must be a comma-separated list, each at most once, of " + ", ".join(allowed))
+        return words
+
+    return parse
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _limit(text: str) -> Limit:
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    try:
+        return Limit(int(match[1]), int(match[2])) if match else Limit(0, 0)
+    except ValueError:
+        raise ValueError(
+            "must be CAPACITY/SECONDS, such as 30/60: 1 to 1000000 in 1 to 86400 seconds"
+        ) from None
+
+
+def _rp_id(text: str) -> str:
+    if not _is_domain(text):
+        raise ValueError(
+            "must be a domain name in lower case, such as login.example.com, without scheme or port; not an IP address"
+        )
+    return text
+
+
+def _rp_name(text: str) -> str:
+    # 64 bytes is what authenticators must be able to keep (WebAuthn L3 §5.4.1).
+    if not text.strip() or not text.isprintable() or len(text.encode()) > 64:
+        raise ValueError("must be 1 to 64 bytes of printable text")
+    return text
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = _words(text)
+    if not origins or len(set(origins)) != len(origins) or not all(map(_is_origin, origins)):
+        raise ValueError(
+            "must be a comma-separated list of origins exactly as browsers write them, such as https://login.example.com: "
+            "https (http for localhost alone), lower case, a port only if it is not the usual one, no path"
+        )
+    return origins
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    usual_port = {"https": 443, "http": 80}.get(parts.scheme)
+    local = host == _LOCAL_HOST or host.endswith("." + _LOCAL_HOST)
+    return (
+        usual_port is not None
+        and (parts.scheme == "https" or local)
+        and _is_domain(host)
+        and port not in (usual_port, 0)
+        and text == f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+    )
+
+
+def _is_domain(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        labels = text.split(".")
+        return len(text) <= 253 and all(
+            re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(?<!-)", label) for label in labels
+        )
+    return False
+
+
+def _schedule(text: str) -> str:
+    # NCRONTAB as Azure Functions reads it: six fields, seconds first. The host judges the rest.
+    if not re.fullmatch(r"[0-9*,/\-]+( [0-9A-Za-z*,/\-]+){5}", text):
+        raise ValueError("must be an NCRONTAB expression of six fields, seconds first, such as */2 * * * * *")
+    return text
+
+
+def _directory(text: str) -> Path | None:
+    if text and not Path(text).is_file():
+        raise ValueError(
+            "must be the path of a JSON file of people that exists, or be left out for the demo people"
+        )
+    return Path(text) if text else None
+
+
+def _store(text: str) -> Path:
+    path = Path(text)
+    if not text or (path.exists() and not path.is_dir()):
+        raise ValueError("must be the path of a directory; it is made if it does not exist")
+    return path
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _default_origin(environ: Mapping[str, str]) -> str:
+    host = environ.get("WEBSITE_HOSTNAME", "") or f"{_LOCAL_HOST}:7071"
+    local = host.split(":")[0] == _LOCAL_HOST
+    return f"{'http' if local else 'https'}://{host}"
+
+
+def _default_store(environ: Mapping[str, str]) -> str:
+    return str(Path(environ.get("LOCAL_HOST_STATE", "") or ".local") / "store")
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("PASSKEYS_PROFILE", "profile", "local", _one_of("local")),
+    Setting("PASSKEYS_RP_ID", "rp_id", _LOCAL_HOST, _rp_id),
+    Setting("PASSKEYS_RP_NAME", "rp_name", "Durable Passkeys", _rp_name),
+    Setting("PASSKEYS_ORIGINS", "origins", _default_origin, _origins),
+    Setting("PASSKEYS_STORE", "store", _default_store, _store),
+    Setting("PASSKEYS_CEREMONY_SECONDS", "ceremony_seconds", "300", _integer(1, 600)),
+    Setting("PASSKEYS_ATTESTATION", "attestation", "none", _one_of("none", "indirect", "direct")),
+    Setting("PASSKEYS_USER_VERIFICATION", "user_verification", "required", _one_of("required", "preferred")),
+    Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
+    Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
+    Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
+    Setting("PASSKEYS_LIMIT_GLOBAL", "limit_global", "600/60", _limit),
+    Setting("PASSKEYS_LIMIT_GLOBAL_SHARDS", "limit_global_shards", "4", _integer(1, 64)),
+    Setting("PASSKEYS_AUDIT_SHARDS", "audit_shards", "4", _integer(1, 64)),
+    Setting("PASSKEYS_AUDIT_FLUSH_SCHEDULE", "audit_flush_schedule", "*/2 * * * * *", _schedule),
+    Setting("PASSKEYS_TICKET_SECONDS", "ticket_seconds", "86400", _integer(60, 2_592_000)),
+    Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
+    Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
+)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings out of `environ`. Raises SettingsError with every mistake in it.
+
+    An empty value counts as left out: that is how Azure and local.settings.json say "not set".
+    """
+    values: dict[str, Any] = {}
+    mistakes: list[str] = []
+    for setting in SETTINGS:
+        default = setting.default if isinstance(setting.default, str) else setting.default(environ)
+        text = environ.get(setting.name, "") or default
+        try:
+            values[setting.field] = setting.parse(text)
+        except ValueError as error:
+            mistakes.append(f"{setting.name}={text!r}: {error}.")
+    mistakes += _unknown(environ)
+    mistakes += _contradictions(values, environ)
+    if mistakes:
+        raise SettingsError(tuple(mistakes))
+    return Settings(**values)
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    """A misspelt setting would otherwise be a default that nobody chose."""
+    known = [setting.name for setting in SETTINGS]
+    mistakes = []
+    for name in sorted(name for name in environ if name.startswith("PASSKEYS_") and name not in known):
+        near = difflib.get_close_matches(name, known, n=1)
+        mistakes.append(
+            f"{name}: there is no such setting." + (f" Is {near[0]} meant?" if near else " Remove it.")
+        )
+    return mistakes
+
+
+def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """What each value alone cannot show. Values that were themselves wrong are not here to be judged."""
+    mistakes = []
+    rp_id = values.get("rp_id")
+    for origin in values.get("origins", ()) if rp_id else ():
+        host = urlsplit(origin).hostname or ""
+        # WebAuthn L3 §5.1.3 step 7: the RP ID is the host or a domain above it, else the browser refuses.
+        if host != rp_id and not host.endswith(f".{rp_id}"):
+            mistakes.append(
+                f"PASSKEYS_ORIGINS: {origin} does not belong to PASSKEYS_RP_ID={rp_id!r}: its host must be that domain or end with .{rp_id}."
+            )
+    if {"limit_global", "limit_global_shards"} <= values.keys() and values["limit_global"].capacity < values[
+        "limit_global_shards"
+    ]:
+        mistakes.append(
+            "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more than the capacity in PASSKEYS_LIMIT_GLOBAL, or a shard would admit nobody."
+        )
+    if values.get("profile") == "local" and environ.get("WEBSITE_INSTANCE_ID"):
+        mistakes.append(
+            "PASSKEYS_PROFILE='local': demo people and local files must never run in Azure (WEBSITE_INSTANCE_ID is set)."
+        )
+    return mistakes
