@@ -1,0 +1,1 @@
+"""A single-machine host for Azure Functions apps written in Python: functions, durable engine and one SQLite file."""
