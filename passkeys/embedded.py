@@ -270,7 +270,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("ROLLBACK")
         raise StoreDamaged(
             str(path),
-            f"is of version {version}; this program knows {SCHEMA_VERSION}. Run the newer program, or",
+            f"is of version {version}; this program knows version {SCHEMA_VERSION}.",
+            next_step="Run the newer program.",
         )
     if version == 0:
         for statement in SCHEMA.split(";"):

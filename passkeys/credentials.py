@@ -1,0 +1,218 @@
+"""What the store keeps of credentials: the records, their names, and how they become bytes.
+
+    credentials/{credential}.json       CredentialRecord   write-once, by registration
+    usage/{credential}.json             Usage              compare-and-swap, by authentication
+    people/{person}.json                the user handle    write-once, by registration
+    people/{person}/{credential}.json   CredentialDescriptor: one small marker each, listed by prefix
+
+{credential} is the credential id in base64url; of an id too long for a name, its SHA-256 after "sha256-".
+{person} is the person's id in base64url.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from passkeys.errors import StoreDamaged
+from passkeys.response import decode_base64url, encode_base64url
+
+# A part of a document's name holds 200 characters (passkeys.store); ".json" takes five.
+_LONGEST_NAMED = 190
+# How many ceremonies a usage document remembers the verdicts of: see `Usage`.
+REMEMBERED_VERDICTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """What the attestation proved, and no more.
+
+    `type`: none | self | certificate (WebAuthn L3 §6.5.4; the last covers Basic, AttCA and AnonCA).
+    `chain_verified`: the certificate chains to an anchor that we hold. Without it, the certificate is
+    anybody's. `model_proven`: the AAGUID is vouched for by that chain; never yet, so it is a hint.
+    """
+
+    format: str
+    type: str
+    chain_verified: bool
+    model_proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRecord:
+    """WebAuthn L3 §4, credential record: what was true at registration. Ids and keys in base64url."""
+
+    credential_id: str
+    person: str
+    user_handle: str
+    public_key: str
+    algorithm: int
+    sign_count: int
+    aaguid: str
+    transports: tuple[str, ...]
+    backup_eligible: bool
+    backup_state: bool
+    user_verified: bool
+    attestation: Attestation
+    ceremony_id: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one authentication ceremony concluded, in the words of its result."""
+
+    ceremony_id: str
+    sign_count: int
+    backup_state: bool
+    user_verified: bool
+    clone_suspected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What authentications have seen of a credential.
+
+    `sign_count` is the highest ever seen. `verdicts` are those of the last few ceremonies, newest first: a
+    verification that runs again for the same ceremony, after a crash behind the write, must say the same and
+    not take its own trace for a clone's.
+    """
+
+    sign_count: int
+    backup_state: bool
+    last_used_at: str
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialDescriptor:
+    """As much of a credential as excludeCredentials needs."""
+
+    id: bytes
+    transports: tuple[str, ...]
+
+
+def credential_name(credential_id: str) -> str:
+    """Where the record of a credential is. `credential_id` must be base64url."""
+    return f"credentials/{_named(credential_id)}.json"
+
+
+def usage_name(credential_id: str) -> str:
+    """Where the use of a credential is."""
+    return f"usage/{_named(credential_id)}.json"
+
+
+def person_name(person: str) -> str:
+    """Where a person's user handle is."""
+    return f"people/{encode_base64url(person.encode())}.json"
+
+
+def person_prefix(person: str) -> str:
+    """What the names of a person's credential markers begin with."""
+    return f"people/{encode_base64url(person.encode())}/"
+
+
+def marker_name(person: str, credential_id: str) -> str:
+    """Where the marker of one of a person's credentials is."""
+    return f"{person_prefix(person)}{_named(credential_id)}.json"
+
+
+def used(usage: Usage | None, verdict: Verdict, at: str) -> Usage:
+    """`usage` after one more verified ceremony. The sign count is never lowered."""
+    before = usage or Usage(0, backup_state=False, last_used_at=at, verdicts=())
+    return Usage(
+        sign_count=max(before.sign_count, verdict.sign_count),
+        backup_state=verdict.backup_state,
+        last_used_at=at,
+        verdicts=(verdict, *before.verdicts)[:REMEMBERED_VERDICTS],
+    )
+
+
+def remembered(usage: Usage | None, ceremony_id: str) -> Verdict | None:
+    """The verdict that this very ceremony has left, if it came so far before."""
+    verdicts = usage.verdicts if usage else ()
+    return next((verdict for verdict in verdicts if verdict.ceremony_id == ceremony_id), None)
+
+
+def dump_credential(record: CredentialRecord) -> bytes:
+    """The record's document."""
+    return _dump(asdict(record))
+
+
+def load_credential(name: str, data: bytes) -> CredentialRecord:
+    """The record in a document. Raises StoreDamaged."""
+    members = _load(name, data)
+    try:
+        record = CredentialRecord(**members)
+        return replace(
+            record, transports=tuple(record.transports), attestation=Attestation(**members["attestation"])
+        )
+    except (TypeError, KeyError) as error:
+        raise StoreDamaged(name, f"is no credential record ({error}).", data=data) from error
+
+
+def dump_usage(usage: Usage) -> bytes:
+    """The use's document."""
+    return _dump(asdict(usage))
+
+
+def load_usage(name: str, data: bytes) -> Usage:
+    """The use in a document. Raises StoreDamaged."""
+    members = _load(name, data)
+    try:
+        usage = Usage(**members)
+        return replace(usage, verdicts=tuple(Verdict(**verdict) for verdict in members["verdicts"]))
+    except (TypeError, KeyError) as error:
+        raise StoreDamaged(name, f"is no record of use ({error}).", data=data) from error
+
+
+def dump_marker(credential_id: str, transports: tuple[str, ...]) -> bytes:
+    """A marker's document."""
+    return _dump({"credential_id": credential_id, "transports": transports})
+
+
+def load_marker(name: str, data: bytes) -> CredentialDescriptor:
+    """The credential in a marker. Raises StoreDamaged."""
+    members = _load(name, data)
+    try:
+        return CredentialDescriptor(decode_base64url(members["credential_id"]), tuple(members["transports"]))
+    except (TypeError, KeyError, ValueError) as error:
+        raise StoreDamaged(name, f"is no credential marker ({error}).", data=data) from error
+
+
+def dump_user_handle(user_handle: bytes) -> bytes:
+    """The document of a person's user handle."""
+    return _dump({"user_handle": encode_base64url(user_handle)})
+
+
+def load_user_handle(name: str, data: bytes) -> bytes:
+    """The user handle in a document. Raises StoreDamaged."""
+    try:
+        return decode_base64url(_load(name, data)["user_handle"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise StoreDamaged(name, f"holds no user handle ({error}).", data=data) from error
+
+
+def _named(credential_id: str) -> str:
+    if len(credential_id) <= _LONGEST_NAMED:
+        return credential_id
+    return "sha256-" + hashlib.sha256(credential_id.encode()).hexdigest()
+
+
+def _dump(members: dict[str, Any]) -> bytes:
+    return json.dumps({"v": 1, **members}, separators=(",", ":")).encode()
+
+
+def _load(name: str, data: bytes) -> dict[str, Any]:
+    try:
+        members: dict[str, Any] = json.loads(data)
+        version = members.pop("v")
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise StoreDamaged(name, "is not the JSON that was written.", data=data) from error
+    if version != 1:
+        raise StoreDamaged(
+            name, f"is of version {version}, not 1.", next_step="Run the newer program.", data=data
+        )
+    return members

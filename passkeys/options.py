@@ -1,0 +1,94 @@
+"""What the browser is asked for: PublicKeyCredentialCreationOptionsJSON and PublicKeyCredentialRequestOptionsJSON.
+
+Always discoverable credentials (so that a person can sign in without a name), user verification as the
+settings say, and a timeout that is the ceremony's deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from webauthn import generate_authentication_options, generate_registration_options
+from webauthn.helpers import options_to_json_dict
+from webauthn.helpers.structs import (
+    AttestationConveyancePreference,
+    AuthenticatorSelectionCriteria,
+    AuthenticatorTransport,
+    PublicKeyCredentialDescriptor,
+    PublicKeyCredentialHint,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from passkeys.algorithms import ALGORITHMS
+from passkeys.credentials import CredentialDescriptor
+from passkeys.settings import Settings
+
+# WebAuthn L3 §13.4.3: at least 16. Ours must hold against a search for as long as a ceremony lives: 32.
+CHALLENGE_BYTES = 32
+USER_HANDLE_BYTES = 32
+
+_TRANSPORTS = frozenset(transport.value for transport in AuthenticatorTransport)
+
+
+def new_challenge(random_bytes: Callable[[int], bytes]) -> bytes:
+    """A challenge for one ceremony. Never used for another."""
+    return random_bytes(CHALLENGE_BYTES)
+
+
+def new_user_handle(random_bytes: Callable[[int], bytes]) -> bytes:
+    """A user handle for one person, kept for good. Random: it tells nothing of the person (WebAuthn L3 §14.6.1)."""
+    return random_bytes(USER_HANDLE_BYTES)
+
+
+def creation_options(
+    settings: Settings,
+    *,
+    challenge: bytes,
+    deadline_seconds: int,
+    user_handle: bytes,
+    name: str,
+    display_name: str,
+    exclude: Iterable[CredentialDescriptor],
+) -> dict[str, Any]:
+    """Options to create a passkey. `exclude` are the person's own, so that no authenticator takes a second one."""
+    return options_to_json_dict(
+        generate_registration_options(
+            rp_id=settings.rp_id,
+            rp_name=settings.rp_name,
+            user_id=user_handle,
+            user_name=name,
+            user_display_name=display_name,
+            challenge=challenge,
+            timeout=deadline_seconds * 1000,
+            attestation=AttestationConveyancePreference(settings.attestation),
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.REQUIRED,
+                user_verification=UserVerificationRequirement(settings.user_verification),
+            ),
+            exclude_credentials=[_excluded(credential) for credential in exclude],
+            supported_pub_key_algs=[algorithm.cose for algorithm in ALGORITHMS.values()],
+            hints=[PublicKeyCredentialHint(hint) for hint in settings.hints],
+        )
+    )
+
+
+def request_options(settings: Settings, *, challenge: bytes, deadline_seconds: int) -> dict[str, Any]:
+    """Options to sign in with any passkey of this RP: none is named, so none is told."""
+    options = options_to_json_dict(
+        generate_authentication_options(
+            rp_id=settings.rp_id,
+            challenge=challenge,
+            timeout=deadline_seconds * 1000,
+            user_verification=UserVerificationRequirement(settings.user_verification),
+        )
+    )
+    options["hints"] = list(settings.hints)  # WebAuthn L3 §5.5; the package has none for requests
+    return options
+
+
+def _excluded(credential: CredentialDescriptor) -> PublicKeyCredentialDescriptor:
+    # Only words that the package knows; a transport left out costs nothing but a hint.
+    known = [AuthenticatorTransport(word) for word in credential.transports if word in _TRANSPORTS]
+    return PublicKeyCredentialDescriptor(id=credential.id, transports=known or None)

@@ -1,0 +1,117 @@
+"""Enrolment tickets: the one-time right of one person to register a passkey.
+
+The secret is 32 random bytes, shown once. The store keeps its SHA-256 alone, as the document's name: who
+reads the store can enrol nobody. A ticket is looked at when the ceremony starts and used up when the
+credential is recorded, by compare-and-swap, for one ceremony: recording again for the same one succeeds
+again. A ticket that expires while its ceremony runs still counts, for the ceremony's few minutes.
+
+    tickets/{sha256 of the secret, hex}.json   {"v", "person", "issued_at", "expires_at", "used_by"}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from passkeys.errors import Changed, StoreDamaged
+from passkeys.response import encode_base64url
+from passkeys.store import Document, Store
+
+SECRET_BYTES = 32
+DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class Redemption(StrEnum):
+    """What became of using a ticket."""
+
+    REDEEMED = "redeemed"
+    UNKNOWN = "ticket_unknown"
+    USED = "ticket_used"
+    NOT_THEIRS = "ticket_not_theirs"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What is kept of a ticket. Times are RFC 3339 in UTC; `used_by` is the id of the ceremony that used it."""
+
+    person: str
+    issued_at: str
+    expires_at: str
+    used_by: str | None
+
+
+def digest_of(secret: str) -> str:
+    """How a ticket is named everywhere but in its holder's hand. Any text will do: a wrong one names no ticket."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def issue_ticket(
+    store: Store, person: str, *, seconds: int, now: datetime, random_bytes: Callable[[int], bytes]
+) -> str:
+    """Make a ticket for `person`, good for `seconds`; return its secret, which is kept nowhere."""
+    secret = encode_base64url(random_bytes(SECRET_BYTES))
+    ticket = Ticket(
+        person=person,
+        issued_at=now.isoformat(),
+        expires_at=(now + timedelta(seconds=seconds)).isoformat(),
+        used_by=None,
+    )
+    await store.create(_name(digest_of(secret)), _dump(ticket))
+    return secret
+
+
+async def find_ticket(store: Store, digest: str, *, now: datetime) -> Ticket | None:
+    """The ticket, if it may start a ceremony now. Unknown, expired and used look alike: None."""
+    found = await _read(store, digest)
+    if found is None:
+        return None
+    ticket, _ = found
+    return ticket if ticket.used_by is None and now < datetime.fromisoformat(ticket.expires_at) else None
+
+
+async def redeem_ticket(store: Store, digest: str, *, person: str, ceremony_id: str) -> Redemption:
+    """Use the ticket up for this ceremony. Again for the same ceremony: REDEEMED again."""
+    while True:
+        found = await _read(store, digest)
+        if found is None:
+            return Redemption.UNKNOWN
+        ticket, etag = found
+        if ticket.used_by is not None:
+            return Redemption.REDEEMED if ticket.used_by == ceremony_id else Redemption.USED
+        if ticket.person != person:
+            return Redemption.NOT_THEIRS
+        try:
+            await store.replace(_name(digest), _dump(replace(ticket, used_by=ceremony_id)), etag=etag)
+        except Changed:
+            continue  # used meanwhile: the next look says by whom. It is written but once, so this ends.
+        return Redemption.REDEEMED
+
+
+async def _read(store: Store, digest: str) -> tuple[Ticket, str] | None:
+    if not DIGEST.match(digest):
+        return None
+    document = await store.get(_name(digest))
+    return None if document is None else (_load(_name(digest), document), document.etag)
+
+
+def _name(digest: str) -> str:
+    return f"tickets/{digest}.json"
+
+
+def _dump(ticket: Ticket) -> bytes:
+    return json.dumps({"v": 1, **asdict(ticket)}, separators=(",", ":")).encode()
+
+
+def _load(name: str, document: Document) -> Ticket:
+    try:
+        members = json.loads(document.data)
+        if members.pop("v") != 1:
+            raise ValueError("another version")
+        return Ticket(**members)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise StoreDamaged(name, f"is no ticket ({error}).", data=document.data) from error
