@@ -159,7 +159,9 @@ class Database:
     def write_each(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """As `write`, for a guarded statement that must change exactly one row each. Raises WriteConflict."""
         if rows and self.write(sql, rows) != len(rows):
-            raise WriteConflict("A row changed under the host's hands. Is another program writing to the state file?")
+            raise WriteConflict(
+                "A row changed under the host's hands. Is another program writing to the state file?"
+            )
 
     def read_timer_trigger(self, name: str) -> tuple[datetime | None, datetime | None] | None:
         """Last and next occurrence of a timer-triggered function, or None when it never ran here."""
@@ -174,7 +176,11 @@ class Database:
 
     def write_timer_trigger(self, name: str, last: datetime | None, following: datetime | None) -> None:
         """Remember when a timer-triggered function last ran and is due next. One commit."""
-        values = (name, None if last is None else to_us(last), None if following is None else to_us(following))
+        values = (
+            name,
+            None if last is None else to_us(last),
+            None if following is None else to_us(following),
+        )
         with self.transaction():
             self._connection.execute(statements("start.sql")["write_timer_trigger"], values)
 
@@ -209,7 +215,9 @@ def _split(script: str) -> Iterable[str]:
 
 def _explain(path: str, error: sqlite3.Error) -> DatabaseError:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StateInUse(f"Another host has the state file {path} open. Stop it, or use another --state directory.")
+        return StateInUse(
+            f"Another host has the state file {path} open. Stop it, or use another --state directory."
+        )
     return StateUnreadable(
         f"The state file {path} cannot be used: {error}. Restore it, or use another --state directory."
     )
