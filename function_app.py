@@ -1,0 +1,88 @@
+"""The table of contents: every function of the app, registered under its own name. The only file that knows decorators."""
+
+import os
+import secrets
+from datetime import UTC, datetime
+
+# Strict typing: a payload can name no class to be built (only JSON crosses a durable boundary here). Before the SDK is used.
+os.environ.setdefault("AZURE_FUNCTIONS_DURABLE_STRICT_TYPING", "true")
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities.append_audit import append_audit
+from activities.issue_authentication_challenge import issue_authentication_challenge
+from activities.issue_registration_challenge import issue_registration_challenge
+from activities.record_credential import record_credential
+from activities.resolve_claims import resolve_claims
+from activities.verify_authentication import verify_authentication
+from activities.verify_registration import verify_registration
+from entities.audit_log import audit_log
+from entities.rate_limiter import rate_limiter
+from orchestrators.authenticate_passkey import authenticate_passkey
+from orchestrators.flush_audit import flush_audit
+from orchestrators.register_passkey import register_passkey
+from passkeys.settings import load
+from passkeys.world import bind, open_world
+from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
+from starters.operations import operations_ceremonies, operations_ceremony
+from starters.pages import asset, home, operations_page
+from starters.service import healthz, openapi
+from starters.timers import SWEEP_SCHEDULE, start_audit_flush, sweep_rate_limiters
+
+# Raises with every mistake in the settings, not just the first; the host shows it, and serves nothing.
+settings = load(os.environ)
+world = open_world(settings, clock=lambda: datetime.now(UTC), random_bytes=secrets.token_bytes)
+
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+for orchestrator in (register_passkey, authenticate_passkey, flush_audit):
+    app.orchestration_trigger(context_name="context")(orchestrator)
+
+for entity in (rate_limiter, audit_log):
+    app.entity_trigger(context_name="context")(entity)
+
+for activity in (
+    issue_registration_challenge,
+    issue_authentication_challenge,
+    verify_registration,
+    verify_authentication,
+    resolve_claims,
+    record_credential,
+    append_audit,
+):
+    app.activity_trigger(input_name="request")(bind(world, activity))
+
+# No methods are named: a function answers each method itself, 405 with Allow where it has none.
+for route, starter in (
+    ("registrations", bind(world, registrations)),
+    ("authentications", bind(world, authentications)),
+    ("ceremonies/{id}", ceremony),
+    ("ceremonies/{id}/response", ceremony_response),
+    ("healthz", bind(world, healthz)),
+):
+    app.route(route=route)(app.durable_client_input(client_name="client")(starter))
+
+for route, starter in (
+    ("operations/ceremonies", operations_ceremonies),
+    ("operations/ceremonies/{id}", operations_ceremony),
+):
+    app.route(route=route, auth_level=func.AuthLevel.FUNCTION)(
+        app.durable_client_input(client_name="client")(bind(world, starter))
+    )
+
+for route, page in (
+    ("", home),
+    ("assets/{*path}", asset),
+    ("operations", operations_page),
+    ("openapi.json", openapi),
+):
+    app.route(route=route)(page)
+
+for schedule, timer in (
+    (settings.audit_flush_schedule, start_audit_flush),
+    (SWEEP_SCHEDULE, sweep_rate_limiters),
+):
+    app.timer_trigger(schedule=schedule, arg_name="timer")(
+        app.durable_client_input(client_name="client")(bind(world, timer))
+    )

@@ -1,0 +1,243 @@
+"""The one shape of every ceremony: admission and challenge, the wait, verification and claims, the record.
+
+Obligations of this file, because it runs again from the top at every episode:
+1. The same history gives the same calls in the same order. No I/O, no chance, no clock but `current_utc_datetime`.
+2. Hops that may run side by side do: each round trip through the task hub costs a person a tenth of a second.
+3. Verdicts count in the order of the table in `passkeys/ceremony.py`, whatever order they arrived in.
+4. Each event name is waited for once; the timer that lost is cancelled before the next yield.
+5. Whatever the outcome, one signal to the audit log, in the same episode as the output.
+
+A change to the calls or to their order needs a new orchestrator name; recorded histories in tests/orchestrators catch it.
+"""
+
+import json
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.durable_functions import DurableOrchestrationContext, EntityId
+
+from passkeys.ceremony import FIRST_STAGE, Event, Outcome, State, advance
+
+RESPONSE_EVENT = "authenticator_response"
+CANCEL_EVENT = "cancel"
+
+Json = dict[str, Any]
+Step = Generator[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Activities:
+    """What differs between kinds: the activities' names, and what is put into them and read from their results."""
+
+    issue: str
+    verify: str
+    record: str | None  # None: the verification itself records the use of the credential
+
+
+class _DependencyError(Exception):
+    """An activity or an entity raised, after its own bounded retries."""
+
+
+class _Progress:
+    """Where the ceremony is, what it has shown, and what it will leave behind."""
+
+    def __init__(self, context: DurableOrchestrationContext, request: Mapping[str, Any]) -> None:
+        self.context = context
+        self.state: State = FIRST_STAGE
+        self.started_at = _instant(context.current_utc_datetime)
+        self.stages: list[list[str]] = [[FIRST_STAGE.value, self.started_at]]
+        # What is known of the answer so far. Only a verified one says anything about person and credential.
+        self.facts: Json = {"person": request["person"], "credential_id": None}
+        self.reason: str | None = None
+        self.retry_after_seconds: int | None = None
+        self.display_name: str | None = None
+        context.set_custom_status({"v": 1, "stage": self.state.value})
+
+    def move(self, event: Event, **shown: object) -> State:
+        """Take the move of the table, note its time, and show the new state. Raises IllegalMove."""
+        self.state = advance(self.state, event)
+        self.stages.append([self.state.value, _instant(self.context.current_utc_datetime)])
+        self.context.set_custom_status({"v": 1, "stage": self.state.value, **shown})
+        return self.state
+
+
+def ceremony(context: DurableOrchestrationContext, activities: Activities) -> Step:
+    """Run one ceremony to its outcome; returns the output, and leaves one entry in the audit log."""
+    request: Json = context.get_input()
+    progress = _Progress(context, request)
+    try:
+        yield from _steps(context, activities, request, progress)
+    except _DependencyError:
+        progress.reason = Event.DEPENDENCY_FAILED.value
+        progress.move(Event.DEPENDENCY_FAILED)
+    output = _output(request, progress)
+    context.signal_entity(
+        EntityId("audit_log", request["audit_shard"]),
+        "record",
+        _audit_entry(request, progress, output),
+    )
+    return output
+
+
+def _steps(
+    context: DurableOrchestrationContext, activities: Activities, request: Json, progress: _Progress
+) -> Step:
+    """The sequence itself: every move of the table, once, in the table's order."""
+    expires_at = context.current_utc_datetime.astimezone(UTC) + timedelta(seconds=request["deadline_seconds"])
+
+    challenge = {**_whose(request), "deadline_seconds": request["deadline_seconds"]}
+    *admissions, issued = yield from _all(
+        context, [*_take_from_limits(context, request), context.call_activity(activities.issue, challenge)]
+    )
+    if not all(admission["admitted"] for admission in admissions):
+        progress.retry_after_seconds = max(admission["retry_after_seconds"] for admission in admissions)
+        return progress.move(Event.LIMIT_REACHED)
+    progress.move(Event.ADMITTED)
+    options = issued["publicKey"]
+    progress.move(Event.CHALLENGE_ISSUED, publicKey=options, expiresAt=_instant(expires_at))
+
+    event, response = yield from _first_event(context, expires_at)
+    progress.move(event)
+    if event is not Event.ANSWERED:
+        return progress.state
+
+    answer = {**_whose(request), "publicKey": options, "response": response}
+    verdict, claims = yield from _all(
+        context,
+        [
+            context.call_activity(activities.verify, answer),
+            context.call_activity("resolve_claims", _whose_claims(request, response)),
+        ],
+    )
+    event, progress.reason = _judge(verdict, claims, progress)
+    progress.move(event)
+    if event is not Event.CLAIMS_RESOLVED:
+        return progress.state
+
+    if activities.record is not None:
+        record = {**_whose(request), "ticket": request["ticket"], "credential": verdict["credential"]}
+        (recording,) = yield from _all(context, [context.call_activity(activities.record, record)])
+        if not recording["recorded"]:
+            progress.reason = recording["reason"]
+            return progress.move(Event.RECORDING_REFUSED)
+    return progress.move(Event.RECORDED)
+
+
+def _first_event(context: DurableOrchestrationContext, expires_at: datetime) -> Step:
+    """What ends the wait: (ANSWERED, the response), (CANCELED, {}) or (DEADLINE_PASSED, {})."""
+    answer = context.wait_for_external_event(RESPONSE_EVENT)
+    cancel = context.wait_for_external_event(CANCEL_EVENT)
+    deadline = context.create_timer(expires_at)
+    first = yield context.task_any([answer, cancel, deadline])
+    if first is not deadline:
+        deadline.cancel()
+    # An answer that was accepted in time and reached us late, after an outage, is late: the challenge is dead.
+    if first is deadline or context.current_utc_datetime >= expires_at:
+        return Event.DEADLINE_PASSED, {}
+    return (Event.CANCELED, {}) if first is cancel else (Event.ANSWERED, _event_object(answer.result))
+
+
+def _judge(verdict: Json, claims: Json, progress: _Progress) -> tuple[Event, str | None]:
+    """The two verdicts that arrived together, told in the table's order: claims count only after verification's yes."""
+    if not verdict["verified"]:
+        return Event.NOT_VERIFIED, verdict["reason"]
+    progress.move(Event.VERIFIED)
+    progress.facts = {"person": verdict["person"], "credential_id": _credential_id(verdict)}
+    reason = _refusal(verdict, claims)
+    if reason is not None:
+        return Event.CLAIMS_REFUSED, reason
+    progress.display_name = claims["display_name"]
+    return Event.CLAIMS_RESOLVED, None
+
+
+def _all(context: DurableOrchestrationContext, tasks: Sequence[Any]) -> Step:
+    """Their results in order, once all are there. Raises _DependencyError at the first that failed."""
+    try:
+        return (yield context.task_all(list(tasks)))
+    except Exception as failure:  # the SDK raises no narrower class, and its text is not for reading
+        raise _DependencyError from failure
+
+
+def _take_from_limits(context: DurableOrchestrationContext, request: Json) -> list[Any]:
+    at_ms = int(context.current_utc_datetime.timestamp() * 1000)
+    return [
+        context.call_entity(
+            EntityId("rate_limiter", f"{limit['policy']}|{limit['key']}"),
+            "take",
+            {"capacity": limit["capacity"], "refill_seconds": limit["refill_seconds"], "at_ms": at_ms},
+        )
+        for limit in request["limits"]
+    ]
+
+
+def _whose(request: Json) -> Json:
+    """The ceremony, and the person where it began with one."""
+    whose = {"ceremony_id": request["ceremony_id"], "person": request["person"]}
+    return {key: value for key, value in whose.items() if value is not None}
+
+
+def _whose_claims(request: Json, response: Json) -> Json:
+    """By person where the ceremony began with one; else by the credential, whose owner the activity finds itself."""
+    if request["person"] is not None:
+        return {"person": request["person"], "credential_id": None}
+    return {"person": None, "credential_id": response.get("id")}
+
+
+def _credential_id(verdict: Json) -> str:
+    found: str = (
+        verdict["credential"]["credential_id"] if "credential" in verdict else verdict["credential_id"]
+    )
+    return found
+
+
+def _refusal(verdict: Json, claims: Json) -> str | None:
+    """Why the claims do not count, or None: they are those of the verified person, who is active."""
+    if claims["status"] != "active":
+        return f"person_{claims['status']}"
+    return None if claims["person"] == verdict["person"] else "person_mismatch"
+
+
+def _event_object(data: object) -> Json:
+    """The event's data: JSON text when it came through the SDK's client, parsed when raised over HTTP."""
+    if isinstance(data, str):
+        try:
+            data = json.loads(data)
+        except ValueError:
+            data = None
+    return data if isinstance(data, dict) else {}
+
+
+def _output(request: Json, progress: _Progress) -> Json:
+    done = progress.state is Outcome.COMPLETED
+    return {
+        "v": 1,
+        "kind": request["kind"],
+        "outcome": progress.state.value,
+        "reason": progress.reason,
+        "person": {"id": progress.facts["person"], "display_name": progress.display_name} if done else None,
+        "credential_id": progress.facts["credential_id"] if done else None,
+        "retry_after_seconds": progress.retry_after_seconds,
+        "at": progress.stages[-1][1],
+    }
+
+
+def _audit_entry(request: Json, progress: _Progress, output: Json) -> Json:
+    return {
+        "v": 1,
+        "ceremony_id": request["ceremony_id"],
+        "kind": request["kind"],
+        "outcome": output["outcome"],
+        "reason": output["reason"],
+        **progress.facts,
+        "network": request["network"],
+        "started_at": progress.started_at,
+        "stages": progress.stages,
+        "at": output["at"],
+    }
+
+
+def _instant(at: datetime) -> str:
+    """RFC 3339, UTC, milliseconds: the same text for the same instant in whatever zone the SDK tells it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,39 @@
+"""What every answer has in common: JSON, its headers, and the choice of the handler by method."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from azure.functions import HttpRequest, HttpResponse
+
+from starters.headers import API_HEADERS
+from starters.problems import RefusedError
+
+Handler = Callable[[], Awaitable[HttpResponse]]
+
+
+def json_response(
+    body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """A JSON answer with the headers that every answer of the API carries."""
+    return HttpResponse(
+        json.dumps(body, separators=(",", ":")),
+        status_code=status,
+        headers={**API_HEADERS, "Content-Type": "application/json", **(headers or {})},
+    )
+
+
+async def by_method(req: HttpRequest, handlers: Mapping[str, Handler]) -> HttpResponse:
+    """Call the handler of the request's method; answer 405 with Allow, or the problem that the handler raised.
+
+    HEAD is GET: the host sends the same headers and drops the content (RFC 9110 §9.3.2). A platform's own route table
+    would answer a wrong method with 404, which tells the caller nothing; so every method comes here.
+    """
+    handler = handlers.get("GET" if req.method == "HEAD" else req.method)
+    if handler is None:
+        allowed = {*handlers, "HEAD"} if "GET" in handlers else set(handlers)
+        return RefusedError("method_not_allowed", headers={"Allow": ", ".join(sorted(allowed))}).response()
+    try:
+        return await handler()
+    except RefusedError as refused:
+        return refused.response()

@@ -1,0 +1,200 @@
+"""The ceremonies over HTTP: start one, follow it, answer it, cancel it.
+
+Each function takes every method of its route and answers 405 itself. An id is all that a caller needs: whoever holds one
+may see and steer that one ceremony, and nothing else.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from azure.functions import HttpRequest, HttpResponse
+
+from passkeys.audit import shard_name
+from passkeys.ceremony import Kind, Outcome, Stage, kind_of, new_ceremony_id
+from passkeys.errors import MalformedResponse
+from passkeys.response import (
+    AuthenticationResponse,
+    RegistrationResponse,
+    parse_authentication_response,
+    parse_registration_response,
+)
+from passkeys.tickets import digest_of, find_ticket
+from passkeys.world import World
+from starters.answers import by_method, json_response
+from starters.limits import limits_for
+from starters.problems import RefusedError
+from starters.requests import ceremony_id, json_object, network_of, number, one_of
+from starters.views import (
+    RETRY_AFTER_SECONDS,
+    links,
+    output_of,
+    public_custom_status,
+    status_path,
+    status_response,
+)
+from starters.waiting import (
+    ANSWER_WAIT_SECONDS,
+    CANCEL_WAIT_SECONDS,
+    MAX_POLL_WAIT_SECONDS,
+    START_WAIT_SECONDS,
+    is_finished,
+    stage_of,
+    status_when,
+)
+
+ORCHESTRATORS: Mapping[Kind, str] = {
+    Kind.REGISTRATION: "register_passkey",
+    Kind.AUTHENTICATION: "authenticate_passkey",
+}
+_PARSERS: Mapping[Kind, Callable[[object], RegistrationResponse | AuthenticationResponse]] = {
+    Kind.REGISTRATION: parse_registration_response,
+    Kind.AUTHENTICATION: parse_authentication_response,
+}
+RESPONSE_EVENT = "authenticator_response"
+CANCEL_EVENT = "cancel"
+MEDIATIONS = ("modal", "conditional")
+MAX_TICKET_LENGTH = 256
+
+
+async def registrations(world: World, req: HttpRequest, client: Any) -> HttpResponse:
+    """POST /registrations: start a registration for the holder of an enrolment ticket."""
+
+    async def post() -> HttpResponse:
+        ticket = json_object(req).get("ticket")
+        if not isinstance(ticket, str) or not 0 < len(ticket) <= MAX_TICKET_LENGTH:
+            raise RefusedError("request_malformed", "`ticket` is the text of an enrolment ticket.")
+        digest = digest_of(ticket)
+        found = await find_ticket(world.store, digest, now=world.clock())
+        if found is None:  # unknown, expired and used ones look alike
+            raise RefusedError("ticket_invalid")
+        return await _start(world, req, client, Kind.REGISTRATION, person=found.person, ticket=digest)
+
+    return await by_method(req, {"POST": post})
+
+
+async def authentications(world: World, req: HttpRequest, client: Any) -> HttpResponse:
+    """POST /authentications: start a sign-in, without a user name."""
+
+    async def post() -> HttpResponse:
+        mediation = json_object(req).get("mediation", MEDIATIONS[0])
+        if mediation not in MEDIATIONS:
+            raise RefusedError("request_malformed", f"`mediation` is one of: {', '.join(MEDIATIONS)}.")
+        return await _start(world, req, client, Kind.AUTHENTICATION)
+
+    return await by_method(req, {"POST": post})
+
+
+async def ceremony(req: HttpRequest, client: Any) -> HttpResponse:
+    """GET /ceremonies/{id}: the status contract, held back up to `wait` seconds. DELETE: cancel."""
+
+    async def get() -> HttpResponse:
+        found = ceremony_id(req)
+        wait = number(req, "wait", default=0, lowest=0, highest=MAX_POLL_WAIT_SECONDS)
+        after = one_of(req, "after", tuple(Stage))
+
+        def moved_on(status: Any) -> bool:
+            return after is not None and stage_of(status) not in (None, after)
+
+        return status_response(found, _known(await status_when(client, found, moved_on, seconds=wait)))
+
+    async def delete() -> HttpResponse:
+        found = ceremony_id(req)
+        status = await _raise_event(client, found, CANCEL_EVENT, {"by": "holder"})
+        if status is None:
+            status = _known(await status_when(client, found, is_finished, seconds=CANCEL_WAIT_SECONDS))
+        if is_finished(status) and output_of(found, status)["outcome"] != Outcome.CANCELED:
+            raise RefusedError("ceremony_finished")  # it ended otherwise before the cancellation reached it
+        return status_response(found, status)
+
+    return await by_method(req, {"GET": get, "DELETE": delete})
+
+
+async def ceremony_response(req: HttpRequest, client: Any) -> HttpResponse:
+    """POST /ceremonies/{id}/response: hand the authenticator's answer over, and wait a while for the outcome."""
+
+    async def post() -> HttpResponse:
+        found = ceremony_id(req)
+        kind = kind_of(found)
+        assert kind is not None  # ceremony_id has seen to it
+        try:
+            answer = _PARSERS[kind](json_object(req))
+        except MalformedResponse as malformed:
+            raise RefusedError("response_malformed", str(malformed)) from None
+        # Only what verification uses goes on: client extension results may hold secrets, and the task hub is at rest.
+        if await _raise_event(client, found, RESPONSE_EVENT, answer.to_json()) is not None:
+            raise RefusedError("ceremony_finished")
+        status = await status_when(client, found, is_finished, seconds=ANSWER_WAIT_SECONDS)
+        return status_response(found, _known(status))
+
+    return await by_method(req, {"POST": post})
+
+
+async def _start(
+    world: World,
+    req: HttpRequest,
+    client: Any,
+    kind: Kind,
+    *,
+    person: str | None = None,
+    ticket: str | None = None,
+) -> HttpResponse:
+    """Start the orchestration, and wait briefly for its options, so that the usual client needs one round trip."""
+    settings = world.settings
+    started = new_ceremony_id(kind, world.random_bytes)
+    network = network_of(req, hops=settings.forwarded_hops)
+    request = {
+        "v": 1,
+        "kind": kind.value,
+        "ceremony_id": started,
+        "person": person,
+        "ticket": ticket,
+        "network": network,
+        "deadline_seconds": settings.ceremony_seconds,
+        "limits": limits_for(settings, ceremony_id=started, network=network, person=person),
+        "audit_shard": shard_name(started, settings.audit_shards),
+    }
+    await client.start_new(ORCHESTRATORS[kind], started, request)
+
+    def has_options(status: Any) -> bool:
+        return stage_of(status) not in (None, Stage.ADMITTING, Stage.CHALLENGING)
+
+    status = await status_when(client, started, has_options, seconds=START_WAIT_SECONDS, started=True)
+    if status and is_finished(status):
+        _refuse_unless_open(output_of(started, status))
+    shown = public_custom_status(status.custom_status) if status else None
+    body: dict[str, Any] = {"id": started, "kind": kind.value}
+    if shown is not None:
+        body["status"] = {name: shown[name] for name in ("v", "stage")}
+        body |= {name: shown[name] for name in ("publicKey", "expiresAt") if name in shown}
+    headers = {"Location": status_path(started), "Retry-After": str(RETRY_AFTER_SECONDS)}
+    return json_response({**body, **links(started)}, status=202, headers=headers)
+
+
+def _refuse_unless_open(output: Mapping[str, Any]) -> None:
+    """A ceremony that ended before it had options: say why, since nobody can answer it."""
+    if output["outcome"] == Outcome.RATE_LIMITED:
+        raise RefusedError("rate_limited", headers={"Retry-After": str(output["retry_after_seconds"])})
+    if output["outcome"] == Outcome.FAILED:
+        raise RefusedError("unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+async def _raise_event(client: Any, found: str, name: str, data: Mapping[str, Any]) -> Any | None:
+    """Raise the event; None when it was accepted, the status when the ceremony had ended already.
+
+    Raises RefusedError(ceremony_unknown), and whatever the client raised when the ceremony is there and running.
+    """
+    try:
+        await client.raise_event(found, name, data)
+    except Exception:  # the SDK tells unknown (404) from finished (410) by text alone: look instead
+        status = _known(await client.get_status(found))
+        if not is_finished(status):
+            raise
+        return status
+    return None
+
+
+def _known(status: Any) -> Any:
+    """The status of an instance that the task hub knows. Raises RefusedError(ceremony_unknown)."""
+    if not status:  # falsy, never None
+        raise RefusedError("ceremony_unknown")
+    return status

@@ -1,0 +1,36 @@
+"""Which limits a start must pass: the settings' policies, as the orchestrator hands them to the rate limiters."""
+
+import hashlib
+from typing import Any
+
+from passkeys.rate_limit import Limit, shard_limit, shard_of
+from passkeys.settings import Settings
+
+
+def limits_for(
+    settings: Settings, *, ceremony_id: str, network: str, person: str | None
+) -> list[dict[str, Any]]:
+    """The limits of one ceremony, the most specific first.
+
+    The global one is cut into shards, so that no single entity sees every start of the whole service. A person's key is a
+    digest: ids of entities are listed in more places than people's names should be.
+    """
+    shards = settings.limit_global_shards
+    shard = shard_of(ceremony_id, shards)
+    limits = [
+        _limit("network", network, settings.limit_network),
+        _limit("global", str(shard), shard_limit(settings.limit_global, shard=shard, shards=shards)),
+    ]
+    if person is not None:
+        key = hashlib.sha256(person.encode()).hexdigest()[:32]
+        limits.insert(0, _limit("person", key, settings.limit_person))
+    return limits
+
+
+def _limit(policy: str, key: str, limit: Limit) -> dict[str, Any]:
+    return {
+        "policy": policy,
+        "key": key,
+        "capacity": limit.capacity,
+        "refill_seconds": limit.refill_seconds,
+    }

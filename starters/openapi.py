@@ -1,0 +1,300 @@
+"""The OpenAPI 3.1 document: every route, method, status code, header and body that can come back.
+
+Made from the same tables as the answers themselves (problems, stages, outcomes, limits), so that it cannot drift from them.
+"""
+
+from typing import Any
+
+from passkeys.ceremony import CEREMONY_ID, Stage
+from starters.openapi_schemas import SCHEMAS
+from starters.problems import MEDIA_TYPE, PROBLEMS
+from starters.waiting import MAX_POLL_WAIT_SECONDS
+
+Json = dict[str, Any]
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _header(description: str, **schema: object) -> Json:
+    return {"description": description, "required": True, "schema": {"type": "string", **schema}}
+
+
+NO_STORE = {"Cache-Control": _header("Nothing of the API is for a cache.", const="no-store")}
+RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+LOCATION = {"Location": _header("Where to ask again, relative to this service.", pattern=r"^/ceremonies/")}
+ALLOW = {"Allow": _header("The methods of this route.")}
+ETAG = {
+    "ETag": _header("Names this version of the file."),
+    "Cache-Control": _header("Kept, and asked about each time.", const="no-cache"),
+}
+# What a problem's answer carries beside the document.
+_PROBLEM_HEADERS: dict[str, Json] = {
+    "method_not_allowed": ALLOW,
+    "rate_limited": RETRY_AFTER,
+    "unavailable": RETRY_AFTER,
+}
+
+
+def _problems(*codes: str) -> Json:
+    """The responses for `codes`: one entry a status, which names each code that it may carry."""
+    responses: Json = {}
+    for status in sorted({PROBLEMS[code].status for code in codes}):
+        here = [code for code in codes if PROBLEMS[code].status == status]
+        schema = {
+            "allOf": [_ref("Problem"), {"properties": {"code": {"enum": here}, "status": {"const": status}}}]
+        }
+        headers = {name: header for code in here for name, header in _PROBLEM_HEADERS.get(code, {}).items()}
+        responses[str(status)] = {
+            "description": " Or: ".join(PROBLEMS[code].title for code in here) + ".",
+            "headers": {**NO_STORE, **headers},
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+    return responses
+
+
+def _json(description: str, schema: str, headers: Json | None = None) -> Json:
+    return {
+        "description": description,
+        "headers": {**NO_STORE, **(headers or {})},
+        "content": {"application/json": {"schema": _ref(schema)}},
+    }
+
+
+def _body(schema: str) -> Json:
+    return {"required": True, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+_STATUS = {
+    "200": _json("The ceremony has ended.", "CeremonyEnded"),
+    "202": _json("The ceremony is running.", "CeremonyRunning", {**LOCATION, **RETRY_AFTER}),
+}
+_BODY_PROBLEMS = ("body_malformed", "request_malformed", "body_too_large", "media_type_unsupported")
+_UNAUTHORIZED = {
+    "401": {"description": "The function key is missing or wrong. The host answers, without content."}
+}
+
+
+def _start(tag: str, request: str, summary: str, *problems: str) -> Json:
+    started = _json("Started; usually with the options.", "CeremonyStarted", {**LOCATION, **RETRY_AFTER})
+    started["links"] = {
+        name: {"operationId": operation, "parameters": {"id": "$response.body#/id"}}
+        for name, operation in (
+            ("status", "getCeremony"),
+            ("response", "answerCeremony"),
+            ("cancel", "cancelCeremony"),
+        )
+    }
+    return {
+        "operationId": f"start{tag.capitalize()}",
+        "tags": ["ceremonies"],
+        "summary": summary,
+        "requestBody": _body(request),
+        "responses": {
+            "202": started,
+            **_problems(*_BODY_PROBLEMS, *problems, "method_not_allowed", "rate_limited", "unavailable"),
+        },
+    }
+
+
+def _get(
+    operation_id: str, tag: str, summary: str, responses: Json, parameters: list[Json] | None = None
+) -> Json:
+    """A GET, and the HEAD that goes with it: the same headers, no content (RFC 9110 §9.3.2)."""
+    get: Json = {"operationId": operation_id, "tags": [tag], "summary": summary, "responses": responses}
+    if parameters:
+        get["parameters"] = parameters
+    bare = {
+        status: {key: value for key, value in answer.items() if key not in {"content", "links"}}
+        for status, answer in responses.items()
+    }
+    head = {
+        **get,
+        "operationId": f"{operation_id}Head",
+        "summary": f"{summary} Headers only.",
+        "responses": bare,
+    }
+    return {"get": get, "head": head}
+
+
+def _query(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The ceremony's id. Whoever holds it may see and steer this one ceremony.",
+    "schema": {"type": "string", "pattern": f"^{CEREMONY_ID.pattern.removesuffix(chr(92) + 'Z')}$"},
+}
+_PATH = {
+    "name": "path",
+    "in": "path",
+    "required": True,
+    "description": "A file of the pages.",
+    "schema": {"type": "string"},
+}
+_FILE = {"schema": {"type": "string"}}
+
+
+def _page(operation_id: str, summary: str) -> Json:
+    page = {"description": "The page.", "headers": ETAG, "content": {"text/html; charset=utf-8": _FILE}}
+    return _get(
+        operation_id,
+        "pages",
+        summary,
+        {
+            "200": page,
+            "304": {"description": "The caller has this version.", "headers": ETAG},
+            **_problems("page_unknown", "method_not_allowed"),
+        },
+    )
+
+
+def _paths() -> Json:
+    wait = _query(
+        "wait",
+        "Hold the answer back up to this many seconds, until the ceremony has ended or `after` is past.",
+        {"type": "integer", "minimum": 0, "maximum": MAX_POLL_WAIT_SECONDS, "default": 0},
+    )
+    after = _query("after", "The stage that the caller knows already.", {"enum": list(Stage)})
+    limit = _query(
+        "limit", "At most this many.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}
+    )
+    cancel = {
+        "operationId": "cancelCeremony",
+        "tags": ["ceremonies"],
+        "summary": "Cancel the ceremony. Repeating it does no harm.",
+        "responses": {**_STATUS, **_problems("ceremony_unknown", "method_not_allowed", "ceremony_finished")},
+    }
+    answer = {
+        "operationId": "answerCeremony",
+        "tags": ["ceremonies"],
+        "summary": "Hand over the authenticator's answer: PublicKeyCredential.toJSON().",
+        "parameters": [_ID],
+        "requestBody": _body("AuthenticatorResponse"),
+        "responses": {
+            **_STATUS,
+            **_problems(
+                "body_malformed",
+                "response_malformed",
+                "ceremony_unknown",
+                "method_not_allowed",
+                "ceremony_finished",
+                "body_too_large",
+                "media_type_unsupported",
+            ),
+        },
+    }
+    ready = {
+        "200": _json("Everything can be reached.", "Ready"),
+        **_problems("method_not_allowed", "not_ready"),
+    }
+    itself = {"200": _json("This document.", "Anything"), **_problems("method_not_allowed")}
+    found = {"200": _json("The ceremony.", "OperatorCeremony"), **_UNAUTHORIZED}
+    listed = {"200": _json("The most recent ceremonies.", "OperatorCeremonies"), **_UNAUTHORIZED}
+    file = {
+        "description": "The file.",
+        "headers": ETAG,
+        "content": {"*/*": _FILE},
+    }
+    return {
+        "/registrations": {
+            "post": _start(
+                "registration",
+                "StartRegistration",
+                "Start a registration with an enrolment ticket.",
+                "ticket_invalid",
+            )
+        },
+        "/authentications": {
+            "post": _start("authentication", "StartAuthentication", "Start a sign-in, without a user name.")
+        },
+        "/ceremonies/{id}": {
+            "parameters": [_ID],
+            **_get(
+                "getCeremony",
+                "ceremonies",
+                "The ceremony's status.",
+                {**_STATUS, **_problems("parameter_invalid", "ceremony_unknown", "method_not_allowed")},
+                [wait, after],
+            ),
+            "delete": cancel,
+        },
+        "/ceremonies/{id}/response": {"post": answer},
+        "/operations/ceremonies": _operator(
+            _get(
+                "listCeremonies",
+                "operations",
+                "The most recent ceremonies.",
+                {**listed, **_problems("parameter_invalid", "method_not_allowed")},
+                [limit],
+            )
+        ),
+        "/operations/ceremonies/{id}": {
+            "parameters": [_ID],
+            **_operator(
+                _get(
+                    "traceCeremony",
+                    "operations",
+                    "One ceremony, every step with its time.",
+                    {**found, **_problems("ceremony_unknown", "method_not_allowed")},
+                )
+            ),
+        },
+        "/healthz": _get("getReadiness", "service", "Whether the service is ready.", ready),
+        "/openapi.json": _get("getOpenapi", "service", "This document.", itself),
+        "/": _page("getHome", "The page to register and sign in."),
+        "/operations": _page("getOperationsPage", "The operator's page."),
+        "/assets/{path}": {
+            "parameters": [_PATH],
+            **_get(
+                "getAsset",
+                "pages",
+                "A file of the pages.",
+                {
+                    "200": file,
+                    "304": {"description": "The caller has this version.", "headers": ETAG},
+                    **_problems("page_unknown", "method_not_allowed"),
+                },
+            ),
+        },
+    }
+
+
+def _operator(methods: Json) -> Json:
+    return {method: {**operation, "security": [{"functionKey": []}]} for method, operation in methods.items()}
+
+
+def document() -> Json:
+    """The whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Durable Passkeys",
+            "version": "1",
+            "summary": "Passwordless FIDO2 sign-in as durable workflows.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": _paths(),
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {
+                "functionKey": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "x-functions-key",
+                    "description": "A function key of the app, for operators.",
+                }
+            },
+        },
+    }

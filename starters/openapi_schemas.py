@@ -1,0 +1,185 @@
+"""The bodies of the OpenAPI document, as JSON Schema 2020-12."""
+
+from typing import Any
+
+from passkeys.ceremony import CEREMONY_ID, Kind, Outcome, Stage, public_reason
+from passkeys.response import MAX_ATTESTATION_OBJECT, MAX_CLIENT_DATA, encoded_length
+from starters.problems import PROBLEMS, TYPE_PREFIX
+from starters.waiting import FINISHED
+
+Json = dict[str, Any]
+
+_TEXT: Json = {"type": "string"}
+_INSTANT: Json = {"type": "string", "format": "date-time"}
+_ID: Json = {"type": "string", "pattern": f"^{CEREMONY_ID.pattern.removesuffix(chr(92) + 'Z')}$"}
+_KIND: Json = {"enum": list(Kind)}
+_PATH: Json = {"type": "string", "format": "uri-reference", "pattern": "^/ceremonies/"}
+_VERSION: Json = {"const": 1}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _or_null(schema: Json) -> Json:
+    return {"oneOf": [{"type": "null"}, schema]}
+
+
+def _object(properties: Json, *, optional: tuple[str, ...] = (), closed: bool = True) -> Json:
+    """An object of which every member is there but the `optional` ones; `closed`: and no other."""
+    shape: Json = {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+    }
+    return {**shape, "additionalProperties": False} if closed else shape
+
+
+_CUSTOM_STATUS = _object(
+    {
+        "v": _VERSION,
+        "stage": {
+            "enum": [*Stage, *Outcome],
+            "description": "Where the ceremony is; at the end, its outcome.",
+        },
+        "publicKey": _ref("PublicKeyOptions"),
+        "expiresAt": {**_INSTANT, "description": "When the challenge dies."},
+    },
+    optional=("publicKey", "expiresAt"),
+)
+_PERSON = _object({"id": _TEXT, "display_name": _TEXT})
+_PUBLIC_REASONS = sorted({reason for outcome in Outcome if (reason := public_reason(outcome)) is not None})
+_OUTPUT = _object(
+    {
+        "v": _VERSION,
+        "kind": _KIND,
+        "outcome": {"enum": list(Outcome)},
+        "reason": {
+            "enum": [None, *_PUBLIC_REASONS],
+            "description": "Uniform: the exact one is told to operators.",
+        },
+        "person": _or_null(_PERSON),
+        "credential_id": {"type": ["string", "null"]},
+        "retry_after_seconds": {"type": ["integer", "null"], "minimum": 1},
+        "at": _INSTANT,
+    }
+)
+
+
+def _ceremony(*, ended: bool) -> Json:
+    running = ["Pending", "Running", "Suspended", "ContinuedAsNew"]
+    return _object(
+        {
+            "name": _KIND,
+            "instanceId": _ID,
+            "runtimeStatus": {"enum": sorted(FINISHED) if ended else running},
+            "customStatus": _or_null(_CUSTOM_STATUS),
+            "output": _ref("Output") if ended else {"type": "null"},
+            "createdTime": _INSTANT,
+            "lastUpdatedTime": _INSTANT,
+        }
+    )
+
+
+def _response(members: Json) -> Json:
+    """RegistrationResponseJSON and AuthenticationResponseJSON (WebAuthn L3 §5.1), as far as anybody reads them."""
+    base64url = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+    return _object(
+        {
+            "id": base64url,
+            "rawId": base64url,
+            "type": {"type": "string", "description": "public-key"},
+            "response": {"type": "object", "properties": members, "required": list(members)},
+        },
+        closed=False,
+    )
+
+
+def _base64url(longest_bytes: int) -> Json:
+    return {"type": "string", "pattern": "^[A-Za-z0-9_-]*$", "maxLength": encoded_length(longest_bytes)}
+
+
+_OPERATOR_CEREMONY: Json = {
+    "id": _ID,
+    "kind": _KIND,
+    "runtimeStatus": {"type": "string"},
+    "stage": {"type": ["string", "null"]},
+    "outcome": {"enum": [None, *Outcome]},
+    "reason": {"type": ["string", "null"], "description": "The exact one."},
+    "createdTime": _INSTANT,
+    "lastUpdatedTime": _INSTANT,
+}
+_STEP = _object({"at": _INSTANT, "source": {"enum": ["history", "audit"]}, "step": _TEXT, "detail": _TEXT})
+
+SCHEMAS: Json = {
+    "Problem": {
+        "description": "RFC 9457. `type` ends in `code`, which never changes; the texts may.",
+        "type": "object",
+        "properties": {
+            "type": {"enum": [TYPE_PREFIX + code for code in PROBLEMS]},
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "detail": _TEXT,
+            "code": {"enum": list(PROBLEMS)},
+            "missing": {"type": "array", "items": _TEXT},
+        },
+        "required": ["type", "title", "status", "detail", "code"],
+        "additionalProperties": False,
+    },
+    "StartRegistration": _object(
+        {"ticket": {"type": "string", "minLength": 1, "maxLength": 256, "writeOnly": True}}, closed=False
+    ),
+    "StartAuthentication": _object(
+        {"mediation": {"enum": ["modal", "conditional"], "default": "modal"}},
+        optional=("mediation",),
+        closed=False,
+    ),
+    "AuthenticatorResponse": {
+        "anyOf": [_ref("RegistrationResponseJSON"), _ref("AuthenticationResponseJSON")]
+    },
+    "RegistrationResponseJSON": _response(
+        {
+            "clientDataJSON": _base64url(MAX_CLIENT_DATA),
+            "attestationObject": _base64url(MAX_ATTESTATION_OBJECT),
+        }
+    ),
+    "AuthenticationResponseJSON": _response(
+        {
+            "clientDataJSON": _base64url(MAX_CLIENT_DATA),
+            "authenticatorData": {"type": "string"},
+            "signature": {"type": "string"},
+        }
+    ),
+    "PublicKeyOptions": {
+        "description": "PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON (WebAuthn L3 §5).",
+        "type": "object",
+        "properties": {"challenge": {"type": "string", "minLength": 43}},
+        "required": ["challenge"],
+    },
+    "CeremonyStarted": _object(
+        {
+            "id": _ID,
+            "kind": _KIND,
+            "status": _object({"v": _VERSION, "stage": {"enum": [*Stage, *Outcome]}}),
+            "publicKey": _ref("PublicKeyOptions"),
+            "expiresAt": _INSTANT,
+            "statusQueryGetUri": _PATH,
+            "sendResponsePostUri": _PATH,
+            "cancelDeleteUri": _PATH,
+        },
+        optional=("status", "publicKey", "expiresAt"),
+    ),
+    "CeremonyRunning": _ceremony(ended=False),
+    "CeremonyEnded": _ceremony(ended=True),
+    "Output": _OUTPUT,
+    "OperatorCeremonies": _object({"ceremonies": {"type": "array", "items": _object(_OPERATOR_CEREMONY)}}),
+    "OperatorCeremony": _object(
+        {
+            **_OPERATOR_CEREMONY,
+            "timeline": {"type": "array", "items": _STEP},
+            "audit": {"type": ["object", "null"], "description": "The audit entry, once there is one."},
+        }
+    ),
+    "Ready": _object({"status": {"const": "ready"}, "missing": {"type": "array", "maxItems": 0}}),
+    "Anything": {"type": "object"},
+}

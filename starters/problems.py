@@ -1,0 +1,117 @@
+"""Every way in which a request can be refused: one table of stable codes, written as RFC 9457 problem documents.
+
+The code is the contract; titles and details are for people and may change. `type` is a URN that ends in the code, so that
+a client can match it without fetching anything. The OpenAPI document is made from this same table.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azure.functions import HttpResponse
+
+from starters.headers import API_HEADERS
+
+TYPE_PREFIX = "urn:durable-passkeys:problem:"
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem: its HTTP status, its title, and what the caller can do about it."""
+
+    status: int
+    title: str
+    detail: str
+
+
+PROBLEMS: Mapping[str, Kind] = {
+    "body_malformed": Kind(
+        400,
+        "The body is not acceptable JSON",
+        "Send one JSON object in UTF-8, at most 16 levels deep, without repeated names and without NaN or Infinity.",
+    ),
+    "request_malformed": Kind(
+        400,
+        "The request has the wrong shape",
+        "Send the members that the API document names, of the types it names.",
+    ),
+    "response_malformed": Kind(
+        400,
+        "The answer has the wrong shape",
+        "Send the credential's toJSON() for this kind of ceremony. The challenge is still good: answer it again.",
+    ),
+    "parameter_invalid": Kind(
+        400, "A query parameter is not acceptable", "Send the values that the API document names."
+    ),
+    "ticket_invalid": Kind(
+        403,
+        "The enrolment ticket is not valid",
+        "Ask for a new enrolment link. A ticket works once and expires.",
+    ),
+    "ceremony_unknown": Kind(
+        404, "There is no such ceremony", "Check the id, or start a new ceremony. Ids are never reused."
+    ),
+    "page_unknown": Kind(
+        404, "There is no such page", "Start at the address of this service, without a path."
+    ),
+    "method_not_allowed": Kind(
+        405, "This method is not allowed here", "Use one of the methods that the Allow header names."
+    ),
+    "ceremony_finished": Kind(
+        409, "The ceremony has already ended", "Read its outcome with GET, or start a new ceremony."
+    ),
+    "body_too_large": Kind(413, "The body is too large", "Send at most 65536 bytes."),
+    "media_type_unsupported": Kind(
+        415,
+        "The body's media type is not supported",
+        "Send the body as application/json, in UTF-8, not compressed.",
+    ),
+    "rate_limited": Kind(
+        429,
+        "Too many ceremonies have been started",
+        "Wait for as many seconds as the Retry-After header says.",
+    ),
+    "not_ready": Kind(
+        503, "The service is not ready", "Look at `missing` for what cannot be reached, and mend that first."
+    ),
+    "unavailable": Kind(
+        503, "A part of the service could not be reached", "Try again in a few seconds, with a new ceremony."
+    ),
+}
+
+
+class RefusedError(Exception):
+    """A request that ends here: carries the code of `PROBLEMS`, the headers and the further members of the answer."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = dict(members or {})
+
+    def response(self) -> HttpResponse:
+        """The problem document as an HTTP response."""
+        kind = PROBLEMS[self.code]
+        document = {
+            "type": TYPE_PREFIX + self.code,
+            "title": kind.title,
+            "status": kind.status,
+            "detail": self.detail or kind.detail,
+            "code": self.code,
+            **self.members,
+        }
+        return HttpResponse(
+            json.dumps(document),
+            status_code=kind.status,
+            headers={**API_HEADERS, "Content-Type": MEDIA_TYPE, **self.headers},
+        )
