@@ -12,11 +12,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from passkeys.errors import StoreDamaged
+from passkeys import documents
 from passkeys.response import decode_base64url, encode_base64url
 
 # A part of a document's name holds 200 characters (passkeys.store); ".json" takes five.
@@ -138,81 +137,65 @@ def remembered(usage: Usage | None, ceremony_id: str) -> Verdict | None:
 
 def dump_credential(record: CredentialRecord) -> bytes:
     """The record's document."""
-    return _dump(asdict(record))
+    return documents.dump(asdict(record))
 
 
 def load_credential(name: str, data: bytes) -> CredentialRecord:
     """The record in a document. Raises StoreDamaged."""
-    members = _load(name, data)
-    try:
-        record = CredentialRecord(**members)
-        return replace(
-            record, transports=tuple(record.transports), attestation=Attestation(**members["attestation"])
-        )
-    except (TypeError, KeyError) as error:
-        raise StoreDamaged(name, f"is no credential record ({error}).", data=data) from error
+    return documents.load(name, data, _credential)
 
 
 def dump_usage(usage: Usage) -> bytes:
     """The use's document."""
-    return _dump(asdict(usage))
+    return documents.dump(asdict(usage))
 
 
 def load_usage(name: str, data: bytes) -> Usage:
     """The use in a document. Raises StoreDamaged."""
-    members = _load(name, data)
-    try:
-        usage = Usage(**members)
-        return replace(usage, verdicts=tuple(Verdict(**verdict) for verdict in members["verdicts"]))
-    except (TypeError, KeyError) as error:
-        raise StoreDamaged(name, f"is no record of use ({error}).", data=data) from error
+    return documents.load(name, data, _usage)
 
 
-def dump_marker(credential_id: str, transports: tuple[str, ...]) -> bytes:
+def dump_marker(descriptor: CredentialDescriptor) -> bytes:
     """A marker's document."""
-    return _dump({"credential_id": credential_id, "transports": transports})
+    return documents.dump(
+        {"credential_id": encode_base64url(descriptor.id), "transports": descriptor.transports}
+    )
 
 
 def load_marker(name: str, data: bytes) -> CredentialDescriptor:
     """The credential in a marker. Raises StoreDamaged."""
-    members = _load(name, data)
-    try:
-        return CredentialDescriptor(decode_base64url(members["credential_id"]), tuple(members["transports"]))
-    except (TypeError, KeyError, ValueError) as error:
-        raise StoreDamaged(name, f"is no credential marker ({error}).", data=data) from error
+    return documents.load(name, data, _descriptor)
 
 
 def dump_user_handle(user_handle: bytes) -> bytes:
     """The document of a person's user handle."""
-    return _dump({"user_handle": encode_base64url(user_handle)})
+    return documents.dump({"user_handle": encode_base64url(user_handle)})
 
 
 def load_user_handle(name: str, data: bytes) -> bytes:
     """The user handle in a document. Raises StoreDamaged."""
-    try:
-        return decode_base64url(_load(name, data)["user_handle"])
-    except (TypeError, KeyError, ValueError) as error:
-        raise StoreDamaged(name, f"holds no user handle ({error}).", data=data) from error
+    return documents.load(name, data, lambda members: decode_base64url(members["user_handle"]))
+
+
+def _credential(members: dict[str, Any]) -> CredentialRecord:
+    return CredentialRecord(
+        **{
+            **members,
+            "transports": tuple(members["transports"]),
+            "attestation": Attestation(**members["attestation"]),
+        }
+    )
+
+
+def _usage(members: dict[str, Any]) -> Usage:
+    return Usage(**{**members, "verdicts": tuple(Verdict(**verdict) for verdict in members["verdicts"])})
+
+
+def _descriptor(members: dict[str, Any]) -> CredentialDescriptor:
+    return CredentialDescriptor(decode_base64url(members["credential_id"]), tuple(members["transports"]))
 
 
 def _named(credential_id: str) -> str:
     if len(credential_id) <= _LONGEST_NAMED:
         return credential_id
     return "sha256-" + hashlib.sha256(credential_id.encode()).hexdigest()
-
-
-def _dump(members: dict[str, Any]) -> bytes:
-    return json.dumps({"v": 1, **members}, separators=(",", ":")).encode()
-
-
-def _load(name: str, data: bytes) -> dict[str, Any]:
-    try:
-        members: dict[str, Any] = json.loads(data)
-        version = members.pop("v")
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise StoreDamaged(name, "is not the JSON that was written.", data=data) from error
-    if version != 1:
-        raise StoreDamaged(
-            name, f"is of version {version}, not 1.", next_step="Run the newer program.", data=data
-        )
-    return members

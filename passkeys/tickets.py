@@ -11,16 +11,16 @@ again. A ticket that expires while its ceremony runs still counts, for the cerem
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from passkeys.errors import Changed, StoreDamaged
+from passkeys import documents
+from passkeys.errors import Changed
 from passkeys.response import encode_base64url
-from passkeys.store import Document, Store
+from passkeys.store import Store
 
 SECRET_BYTES = 32
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
@@ -61,7 +61,7 @@ async def issue_ticket(
         expires_at=(now + timedelta(seconds=seconds)).isoformat(),
         used_by=None,
     )
-    await store.create(_name(digest_of(secret)), _dump(ticket))
+    await store.create(_name(digest_of(secret)), documents.dump(asdict(ticket)))
     return secret
 
 
@@ -86,7 +86,9 @@ async def redeem_ticket(store: Store, digest: str, *, person: str, ceremony_id: 
         if ticket.person != person:
             return Redemption.NOT_THEIRS
         try:
-            await store.replace(_name(digest), _dump(replace(ticket, used_by=ceremony_id)), etag=etag)
+            await store.replace(
+                _name(digest), documents.dump(asdict(replace(ticket, used_by=ceremony_id))), etag=etag
+            )
         except Changed:
             continue  # used meanwhile: the next look says by whom. It is written but once, so this ends.
         return Redemption.REDEEMED
@@ -96,22 +98,10 @@ async def _read(store: Store, digest: str) -> tuple[Ticket, str] | None:
     if not DIGEST.match(digest):
         return None
     document = await store.get(_name(digest))
-    return None if document is None else (_load(_name(digest), document), document.etag)
+    if document is None:
+        return None
+    return documents.load(_name(digest), document.data, lambda members: Ticket(**members)), document.etag
 
 
 def _name(digest: str) -> str:
     return f"tickets/{digest}.json"
-
-
-def _dump(ticket: Ticket) -> bytes:
-    return json.dumps({"v": 1, **asdict(ticket)}, separators=(",", ":")).encode()
-
-
-def _load(name: str, document: Document) -> Ticket:
-    try:
-        members = json.loads(document.data)
-        if members.pop("v") != 1:
-            raise ValueError("another version")
-        return Ticket(**members)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise StoreDamaged(name, f"is no ticket ({error}).", data=document.data) from error

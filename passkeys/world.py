@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_origin
 
 from passkeys.directory import Directory, load_static
 from passkeys.embedded import EmbeddedStore
@@ -62,6 +62,16 @@ def bind(world: World, step: Callable[Concatenate[World, P], Awaitable[R]]) -> C
     shown: Any = bound
     shown.__name__, shown.__qualname__ = step.__name__, step.__qualname__
     shown.__doc__, shown.__module__ = step.__doc__, step.__module__
-    shown.__signature__ = signature.replace(parameters=others)
-    shown.__annotations__ = {name: kind for name, kind in step.__annotations__.items() if name != first.name}
+    shown.__signature__ = signature.replace(
+        parameters=[other.replace(annotation=_plain(other.annotation)) for other in others],
+        return_annotation=_plain(signature.return_annotation),
+    )
+    shown.__annotations__ = {
+        name: _plain(kind) for name, kind in step.__annotations__.items() if name != first.name
+    }
     return bound
+
+
+def _plain(annotation: Any) -> Any:
+    """`dict` for `dict[str, Any]`: the worker refuses to load a function whose annotations are not classes."""
+    return get_origin(annotation) or annotation

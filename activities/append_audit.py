@@ -1,0 +1,41 @@
+"""Append audit entries to their segment, durably."""
+
+from activities.retries import Json, retried
+from passkeys.audit import segment_name
+from passkeys.errors import StoreDamaged, WrongPosition
+from passkeys.world import World
+
+
+@retried
+async def append_audit(world: World, request: Json) -> Json:
+    """Put a batch of an audit log's pending entries behind the segment's end.
+
+    request: what the entity's operation `pending` returned: {"shard", "segment", "position", "through_seq",
+    "entries": [line, …]}; result: what its operation `flushed` takes: {"segment", "position", "through_seq"}.
+
+    Run again, it finds its own lines behind `position` and adds only what is missing. One writer a shard: the
+    flush is a singleton. Raises StoreDamaged if other lines stand there: then two logs write one chain.
+    """
+    name = segment_name(request["shard"], request["segment"])
+    position: int = request["position"]
+    data = "".join(line + "\n" for line in request["entries"]).encode()
+    try:
+        end = await world.store.append(name, data, position=position)
+    except WrongPosition as wrong:
+        there = await _written(world, name, position, wrong.actual)
+        if there is None or not data.startswith(there):
+            raise StoreDamaged(
+                name,
+                f"holds entries that this audit log has not written: it ends at {wrong.actual}, not at {position}.",
+                next_step="Keep a copy, and find what else writes there or what was restored from an older copy.",
+            ) from wrong
+        end = wrong.actual
+        if len(there) < len(data):
+            end = await world.store.append(name, data[len(there) :], position=end)
+    return {"segment": request["segment"], "position": end, "through_seq": request["through_seq"]}
+
+
+async def _written(world: World, name: str, position: int, end: int) -> bytes | None:
+    """What stands behind `position`, or None if the segment is shorter than that."""
+    document = await world.store.get(name) if end > position else None
+    return None if document is None else document.data[position:end]

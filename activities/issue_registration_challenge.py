@@ -1,0 +1,64 @@
+"""Issue the challenge of a registration ceremony."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+from activities.retries import Json, retried
+from passkeys import credentials, options
+from passkeys.errors import AlreadyExists, DirectoryUnavailable
+from passkeys.store import Store
+from passkeys.world import World
+
+
+@retried
+async def issue_registration_challenge(world: World, request: Json) -> Json:
+    """Make PublicKeyCredentialCreationOptionsJSON with a fresh challenge.
+
+    request: {"ceremony_id", "person", "deadline_seconds"}; result: {"publicKey", "expires_at"}. Run again, it
+    makes another challenge; the ceremony knows the one whose result the history kept, and no other counts.
+    """
+    person: str = request["person"]
+    public_key = options.creation_options(
+        world.settings,
+        challenge=options.new_challenge(world.random_bytes),
+        deadline_seconds=request["deadline_seconds"],
+        user_handle=await _user_handle(world, person),
+        name=person,
+        display_name=await _display_name(world, person),
+        exclude=await _own_credentials(world.store, person),
+    )
+    expires_at = world.clock() + timedelta(seconds=request["deadline_seconds"])
+    return {"publicKey": public_key, "expires_at": expires_at.isoformat()}
+
+
+async def _user_handle(world: World, person: str) -> bytes:
+    """The person's user handle, made at their first registration and the same ever after."""
+    name = credentials.person_name(person)
+    known = await world.store.get(name)
+    if known is None:
+        made = credentials.dump_user_handle(options.new_user_handle(world.random_bytes))
+        # Another ceremony of theirs may be first, or our own try before was kept: then that one counts.
+        with suppress(AlreadyExists):
+            await world.store.create(name, made)
+        known = await world.store.get(name)
+    if known is None:
+        raise KeyError(f"{name} vanished while a ceremony was using it")
+    return credentials.load_user_handle(name, known.data)
+
+
+async def _own_credentials(store: Store, person: str) -> list[credentials.CredentialDescriptor]:
+    found = []
+    async for name in store.list(credentials.person_prefix(person)):
+        document = await store.get(name)
+        if document is not None:
+            found.append(credentials.load_marker(name, document.data))
+    return found
+
+
+async def _display_name(world: World, person: str) -> str:
+    """What the browser shows. Whether the person may register is asked later, when it counts."""
+    try:
+        known = await world.directory.find(person)
+    except DirectoryUnavailable:
+        known = None
+    return person if known is None else known.display_name

@@ -1,0 +1,87 @@
+"""Record a verified credential, and use up the ticket that allowed it."""
+
+from contextlib import suppress
+
+from activities.retries import Json, retried
+from passkeys.credentials import (
+    Attestation,
+    CredentialDescriptor,
+    CredentialRecord,
+    credential_name,
+    dump_credential,
+    dump_marker,
+    load_credential,
+    marker_name,
+)
+from passkeys.errors import AlreadyExists
+from passkeys.response import decode_base64url
+from passkeys.tickets import Redemption, redeem_ticket
+from passkeys.world import World
+
+
+@retried
+async def record_credential(world: World, request: Json) -> Json:
+    """Store the credential for the person, once.
+
+    request: {"ceremony_id", "person", "ticket": digest, "credential" (of verify_registration)}; result:
+    {"recorded": true} or {"recorded": false, "reason": ticket_missing | ticket_unknown | ticket_used |
+    ticket_not_theirs | credential_exists}.
+
+    Ticket, then record, then marker, each once and for this ceremony alone: a crash between any two is made
+    good by running again, and nothing can be recorded without having used the ticket up.
+    """
+    record = _record(world, request)
+    # WebAuthn L3 §7.1 step 26, looked at before the ticket is spent on a credential that cannot be recorded.
+    if await _taken(world, record):
+        return _refused("credential_exists")
+    if request["ticket"] is None:
+        return _refused("ticket_missing")
+    redemption = await redeem_ticket(
+        world.store, request["ticket"], person=record.person, ceremony_id=record.ceremony_id
+    )
+    if redemption is not Redemption.REDEEMED:
+        return _refused(redemption.value)
+    try:
+        await world.store.create(credential_name(record.credential_id), dump_credential(record))
+    except AlreadyExists:
+        if await _taken(world, record):  # by another ceremony, between the look and now
+            return _refused("credential_exists")
+    await _mark(world, record)
+    return {"recorded": True}
+
+
+def _record(world: World, request: Json) -> CredentialRecord:
+    credential: Json = request["credential"]
+    return CredentialRecord(
+        credential_id=credential["credential_id"],
+        person=request["person"],
+        user_handle=credential["user_handle"],
+        public_key=credential["public_key"],
+        algorithm=credential["algorithm"],
+        sign_count=credential["sign_count"],
+        aaguid=credential["aaguid"],
+        transports=tuple(credential["transports"]),
+        backup_eligible=credential["backup_eligible"],
+        backup_state=credential["backup_state"],
+        user_verified=credential["user_verified"],
+        attestation=Attestation(**credential["attestation"]),
+        ceremony_id=request["ceremony_id"],
+        created_at=world.clock().isoformat(),
+    )
+
+
+async def _taken(world: World, record: CredentialRecord) -> bool:
+    """Whether another ceremony has recorded this credential id, for whomever."""
+    name = credential_name(record.credential_id)
+    document = await world.store.get(name)
+    return document is not None and load_credential(name, document.data).ceremony_id != record.ceremony_id
+
+
+async def _mark(world: World, record: CredentialRecord) -> None:
+    descriptor = CredentialDescriptor(decode_base64url(record.credential_id), record.transports)
+    with suppress(AlreadyExists):  # our own, of a try before
+        await world.store.create(marker_name(record.person, record.credential_id), dump_marker(descriptor))
+
+
+def _refused(reason: str) -> Json:
+    return {"recorded": False, "reason": reason}

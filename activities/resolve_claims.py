@@ -1,0 +1,52 @@
+"""Ask the directory who the person is now, and whether they may."""
+
+from activities.retries import Json, retried
+from passkeys.credentials import credential_name, load_credential
+from passkeys.errors import DirectoryUnavailable
+from passkeys.response import MAX_CREDENTIAL_ID, decode_base64url, encoded_length
+from passkeys.world import World
+
+
+async def resolve_claims(world: World, request: Json) -> Json:
+    """The person's claims now, by person or by credential.
+
+    request: {"person": id | null, "credential_id": text | null}; result: {"person": id | null, "status":
+    "active" | "disabled" | "unknown" | "unreachable", "display_name", "claims"}.
+
+    Given a credential id it finds the owner itself, so that it can run beside verification: an answer about
+    somebody not verified yet, which counts only if verification says the same person. Reads only.
+    """
+    try:
+        return await _resolved(world, request)
+    except DirectoryUnavailable:  # still, after the retries: fail closed
+        return _answer(request["person"], "unreachable")
+
+
+@retried
+async def _resolved(world: World, request: Json) -> Json:
+    person = request["person"] or await _owner(world, request["credential_id"])
+    found = None if person is None else await world.directory.find(person)
+    if found is None:
+        return _answer(person, "unknown")
+    return {
+        **_answer(found.id, found.status.value),
+        "display_name": found.display_name,
+        "claims": dict(found.claims),
+    }
+
+
+async def _owner(world: World, credential_id: object) -> str | None:
+    # As it came from outside, and not yet judged: anything at all.
+    if not isinstance(credential_id, str) or not 1 <= len(credential_id) <= encoded_length(MAX_CREDENTIAL_ID):
+        return None
+    try:
+        decode_base64url(credential_id)
+    except ValueError:
+        return None
+    name = credential_name(credential_id)
+    document = await world.store.get(name)
+    return None if document is None else load_credential(name, document.data).person
+
+
+def _answer(person: str | None, status: str) -> Json:
+    return {"person": person, "status": status, "display_name": None, "claims": {}}

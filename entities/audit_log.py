@@ -1,0 +1,137 @@
+"""One shard of the audit trail: entity `audit_log`, key the shard's two digits. The rule is in passkeys/audit.py.
+
+The entity gives each entry its number and chains it, then keeps the finished line until it is in the store.
+The store is the record; the entity is what is not there yet, and small.
+
+State: {"v", "seq", "hash": of the last entry; "segment", "position": where the store's copy ends;
+"pending": [[segment, line], …]; "recent": the random parts of the last ceremonies' ids}. Something is to be flushed
+when "pending" is not empty.
+"""
+
+import re
+from typing import Any
+
+from azure.durable_functions import DurableEntityContext
+
+from passkeys.audit import EMPTY, Head, sealed
+from passkeys.ceremony import CEREMONY_ID
+
+Json = dict[str, Any]
+
+# A signal may come twice within the task hub's window; these many ceremonies end in a shard in far more than that.
+REMEMBERED = 64
+# What one flush carries: a batch of lines that fits any backend's message.
+BATCH_LINES = 200
+MAX_LINE = 16 * 1024
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T")
+
+
+def audit_log(context: DurableEntityContext) -> None:
+    """Run one operation.
+
+    `record` {an entry without shard, seq, prev and hash} → {"seq"}: once for a ceremony, however often sent.
+    `pending` → {"shard", "segment", "position", "through_seq", "entries": [line, …]}: what to append next, of
+    one segment; no entries: nothing. Hand it to append_audit as it is.
+    `flushed` {"segment", "position", "through_seq"} → {"pending": how many are left}: append_audit's result.
+
+    Raises ValueError for anything else, and for an entry that cannot be recorded; the state stays as it was.
+    """
+    operation = context.operation_name
+    if operation == "record":
+        _record(context, context.get_input())
+    elif operation == "pending":
+        _pending(context)
+    elif operation == "flushed":
+        _flushed(context, context.get_input())
+    else:
+        raise ValueError(f"An audit log has no operation {operation!r}: send record, pending or flushed.")
+
+
+def _record(context: DurableEntityContext, content: Json) -> None:
+    ceremony_id, at = content["ceremony_id"], content["at"]
+    if not (CEREMONY_ID.match(ceremony_id) and _INSTANT.match(at)):
+        raise ValueError(
+            "An audit entry needs the id of its ceremony and the time `at` which it ended, in RFC 3339."
+        )
+    state: Json = context.get_state(_empty)
+    if _is_recorded(state, ceremony_id):
+        context.set_result({"seq": state["seq"]})
+        return
+    line, head = sealed(content, shard=context.entity_key, head=Head(state["seq"], state["hash"]))
+    if len(line) > MAX_LINE:
+        raise ValueError(f"An audit entry has at most {MAX_LINE} characters; this one has {len(line)}.")
+    # Segments never go back: a ceremony that ended a moment before midnight may be told of a moment after another.
+    newest: str = state["pending"][-1][0] if state["pending"] else state["segment"]
+    context.set_state(
+        {
+            **state,
+            "seq": head.seq,
+            "hash": head.hash,
+            "pending": [*state["pending"], [max(newest, at[:10]), line]],
+            "recent": [*state["recent"], _short(ceremony_id)][-REMEMBERED:],
+        }
+    )
+    context.set_result({"seq": head.seq})
+
+
+def _pending(context: DurableEntityContext) -> None:
+    state: Json = context.get_state(_empty)
+    pending: list[list[str]] = state["pending"]
+    segment = pending[0][0] if pending else state["segment"]
+    lines = [line for of_segment, line in pending[:BATCH_LINES] if of_segment == segment]
+    context.set_result(
+        {
+            "shard": context.entity_key,
+            "segment": segment,
+            "position": state["position"] if segment == state["segment"] else 0,
+            "through_seq": _flushed_seq(state) + len(lines),
+            "entries": lines,
+        }
+    )
+
+
+def _flushed(context: DurableEntityContext, result: Json) -> None:
+    state: Json = context.get_state(_empty)
+    done = result["through_seq"] - _flushed_seq(state)
+    if done > len(state["pending"]):
+        raise ValueError(
+            f"Entry {result['through_seq']} was not recorded by this log, which is at {state['seq']}."
+        )
+    if done <= 0:  # told before
+        context.set_result({"pending": len(state["pending"])})
+        return
+    left = state["pending"][done:]
+    context.set_state(
+        {**state, "segment": result["segment"], "position": result["position"], "pending": left}
+    )
+    context.set_result({"pending": len(left)})
+
+
+def _is_recorded(state: Json, ceremony_id: str) -> bool:
+    # In a line, quotes inside a value are escaped: this text can be the member alone.
+    member = f'"ceremony_id":"{ceremony_id}"'
+    return _short(ceremony_id) in state["recent"] or any(
+        member in line for _, line in state["pending"][:-REMEMBERED]
+    )
+
+
+def _short(ceremony_id: str) -> str:
+    """The random part: unique by itself, and the state stays small."""
+    return ceremony_id.rpartition("-")[2]
+
+
+def _flushed_seq(state: Json) -> int:
+    """The number of the last entry that is in the store."""
+    return int(state["seq"]) - len(state["pending"])
+
+
+def _empty() -> Json:
+    return {
+        "v": 1,
+        "seq": EMPTY.seq,
+        "hash": EMPTY.hash,
+        "segment": "",
+        "position": 0,
+        "pending": [],
+        "recent": [],
+    }
