@@ -1,0 +1,183 @@
+"""The commands of `python -m passkeys`. They use the same settings and the same store as the app.
+
+Exit codes: 0 done; 1 the audit trail does not verify; 2 the command or the settings are wrong; 3 the store
+cannot be used. Each failure is one sentence on stderr, with the next step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from passkeys import audit, tickets
+from passkeys.directory import load_static
+from passkeys.embedded import EmbeddedStore
+from passkeys.errors import AuditBroken, AuditFault, SettingsError, StoreDamaged, StoreError
+from passkeys.settings import Settings, load
+from passkeys.store import Store
+
+_HEAD = re.compile(r"([0-9]{2}):([0-9]{1,15}):([0-9a-f]{64})\Z")
+
+
+def main(
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    clock: Callable[[], datetime],
+    random_bytes: Callable[[int], bytes],
+) -> int:
+    """Run one command; return its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = load(environ)
+        if arguments.state is not None:
+            settings = replace(settings, store=arguments.state / "store")
+        if arguments.command == "ticket":
+            return asyncio.run(_issue_ticket(settings, arguments, clock, random_bytes))
+        return asyncio.run(_verify_audit(settings, arguments))
+    except SettingsError as error:
+        return _fail(2, str(error))
+    except StoreError as error:
+        return _fail(3, str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m passkeys", description=__doc__.split("\n", 1)[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    state = argparse.ArgumentParser(add_help=False)
+    state.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="the app's state directory (default: $LOCAL_HOST_STATE, else .local)",
+    )
+
+    ticket = commands.add_parser("ticket", help="the right to enrol").add_subparsers(
+        dest="action", required=True
+    )
+    issue = ticket.add_parser(
+        "issue", parents=[state], help="make an enrolment link for one person, good once"
+    )
+    issue.add_argument("--person", required=True, help="the person's id in the directory")
+    issue.add_argument("--seconds", type=int, help="how long it is good (default: PASSKEYS_TICKET_SECONDS)")
+    issue.add_argument("--quiet", action="store_true", help="print the link alone")
+
+    trail = commands.add_parser("audit", help="the audit trail").add_subparsers(dest="action", required=True)
+    verify = trail.add_parser(
+        "verify", parents=[state], help="check every chain; exit 1 and say where if one is broken"
+    )
+    verify.add_argument(
+        "--head",
+        action="append",
+        default=[],
+        type=_head,
+        metavar="SHARD:SEQ:HASH",
+        help="a head that an earlier run printed: the chain must still reach it, unchanged",
+    )
+    return parser
+
+
+def _head(text: str) -> tuple[str, audit.Head]:
+    match = _HEAD.match(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not SHARD:SEQ:HASH as `audit verify` prints it")
+    return match[1], audit.Head(int(match[2]), match[3])
+
+
+async def _issue_ticket(
+    settings: Settings,
+    arguments: argparse.Namespace,
+    clock: Callable[[], datetime],
+    random_bytes: Callable[[int], bytes],
+) -> int:
+    seconds: int = settings.ticket_seconds if arguments.seconds is None else arguments.seconds
+    if seconds < 1:
+        return _fail(2, "--seconds must be at least 1.")
+    person = await load_static(settings.directory).find(arguments.person)
+    if person is None:
+        return _fail(
+            2, f"The directory knows no {arguments.person!r}. See PASSKEYS_DIRECTORY in docs/settings.md."
+        )
+    store = EmbeddedStore(settings.store)
+    try:
+        secret = await tickets.issue_ticket(
+            store, person.id, seconds=seconds, now=clock(), random_bytes=random_bytes
+        )
+    finally:
+        store.close()
+    link = f"{settings.origins[0]}/#ticket={secret}"
+    if arguments.quiet:
+        print(link)
+    else:
+        print(
+            f"Enrolment link for {person.display_name} ({person.id}), good once, for {_duration(seconds)}:\n  {link}"
+        )
+    return 0
+
+
+async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> int:
+    if not (settings.store / "store.sqlite").is_file():
+        return _fail(
+            3, f"There is no store in {settings.store}. Name the app's state directory with --state."
+        )
+    known_heads: dict[str, audit.Head] = dict(arguments.head)
+    store = EmbeddedStore(settings.store)
+    broken = False
+    try:
+        segments: dict[str, list[str]] = {shard: [] for shard in known_heads}
+        async for name in store.list("audit/"):
+            segments.setdefault(name.split("/")[1], []).append(name)
+        for shard, names in sorted(segments.items()):
+            try:
+                head = await _verify_shard(store, shard, names, known_heads.get(shard))
+            except AuditBroken as error:
+                broken = True
+                print(f"BROKEN  {error}")
+            else:
+                print(f"intact  shard {shard}: {head.seq + 1} entries, head {shard}:{head.seq}:{head.hash}")
+    finally:
+        store.close()
+    if broken:
+        return _fail(
+            1,
+            "The audit trail is not what was written. Keep this store as it is, and compare it with a copy.",
+        )
+    print("Every chain is intact. Keep the heads: `--head` proves later that nothing was cut off the end.")
+    return 0
+
+
+async def _verify_shard(
+    store: Store, shard: str, names: Sequence[str], known_head: audit.Head | None
+) -> audit.Head:
+    """The head of a shard's chain. Raises AuditBroken, also when the store itself remembers more than is there."""
+    texts, cut = [], None
+    for name in names:
+        try:
+            document = await store.get(name)
+        except StoreDamaged as damaged:
+            texts.append(damaged.data)
+            cut = damaged
+        else:
+            texts.append(document.data if document else b"")
+    head = audit.verify(audit.split_lines(texts), shard=shard, known_head=known_head)
+    if cut is not None:
+        raise AuditBroken(AuditFault.TRUNCATED, shard=shard, seq=head.seq + 1, detail=str(cut))
+    return head
+
+
+def _duration(seconds: int) -> str:
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds % size == 0 and seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} seconds"
+
+
+def _fail(code: int, sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return code
