@@ -1,0 +1,135 @@
+"""Recorded histories, replayed: a change that would break a running instance is caught here."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_host import history, walk
+from orchestrators import ceremony as shape
+from orchestrators.authenticate_passkey import AUTHENTICATION
+from passkeys.ceremony import Outcome
+from tests.orchestrators.episodes import Divergence, Execution, replay
+from tests.orchestrators.record import HISTORIES
+from tests.orchestrators.scenarios import admit, answer, request, start
+
+FILES = sorted(HISTORIES.glob("**/*.json"))
+
+
+def load(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_recorded_history_replays_without_divergence(path: Path) -> None:
+    """Each episode decides what was recorded, in kind, id, name and input; the end is the recorded one."""
+    assert replay(load(path)) >= 2
+
+
+def test_every_outcome_is_recorded() -> None:
+    """There is at least one history for each outcome that a ceremony can have."""
+    recorded = {(load(path)["output"] or {}).get("outcome") for path in FILES}
+    assert set(Outcome) <= recorded
+
+
+def verification_first(context: Any) -> Generator[Any, Any, Any]:
+    """The ceremony with one thing reordered: claims are asked for before verification."""
+    asked = context.call_activity
+
+    def swapped(name: str, data: Any = None) -> Any:
+        others = {"verify_authentication": "resolve_claims", "resolve_claims": "verify_authentication"}
+        return asked(others.get(name, name), data)
+
+    context.call_activity = swapped
+    return (yield from shape.ceremony(context, AUTHENTICATION))
+
+
+def without_limits(context: Any) -> Generator[Any, Any, Any]:
+    """The ceremony with one thing removed: the limiters."""
+    given = context.get_input()
+    context.get_input = lambda: {**given, "limits": []}
+    return (yield from shape.ceremony(context, AUTHENTICATION))
+
+
+@pytest.mark.parametrize(
+    "changed", [verification_first, without_limits], ids=lambda function: function.__name__
+)
+def test_a_reordered_orchestrator_is_caught(changed: Any) -> None:
+    """A changed ceremony diverges from what was recorded with the real one."""
+    with pytest.raises(Divergence):
+        replay(load(HISTORIES / "authentication_completed.json"), changed)
+
+
+@pytest.mark.parametrize(
+    "changed", [verification_first, without_limits], ids=lambda function: function.__name__
+)
+def test_a_reordered_orchestrator_fails_a_running_instance(changed: Any) -> None:
+    """The engine itself says so: the instance that was running ends with the message of non-determinism."""
+    run = answer(admit(start("authentication")))
+    run.function = changed
+    run.later(milliseconds=30)
+    outcome = run.deliver(run.done("verify_authentication", {"verified": False, "reason": "x"}))
+    assert outcome.status == "Failed"
+    assert (outcome.output or "").startswith(walk.NON_DETERMINISTIC)
+
+
+def test_a_changed_input_is_caught_too() -> None:
+    """The engine would silently keep the old result; the fixture says what was asked."""
+    fixture = load(HISTORIES / "authentication_completed.json")
+    changed = copy.deepcopy(fixture)
+    for event in changed["events"]:
+        if event["EventType"] == history.EVENT_SENT and event["InstanceId"].startswith("@rate_limiter"):
+            event["Input"] = event["Input"].replace("30", "31")
+    with pytest.raises(Divergence):
+        replay(changed)
+
+
+def flush_all(appends: int) -> Execution:
+    """A flush of two shards: `appends` rounds find entries, the next finds none."""
+    run = Execution("flush_audit", {"v": 1, "shards": ["00", "03"]})
+    for turn in range(appends):
+        entries = [{"seq": turn, "hash": "x"}]
+        run.deliver(
+            run.answered("@audit_log@00", {"entries": entries, "position": turn}),
+            *([run.answered("@audit_log@03", {"entries": [], "position": 9})] if turn == 0 else []),
+        )
+        run.deliver(run.done("append_audit", {"position": turn + 1}))
+    return run
+
+
+def test_a_flush_appends_and_then_acknowledges() -> None:
+    """Only what the file has is acknowledged, shard by shard; an empty shard is not asked again."""
+    run = flush_all(1)
+    assert run.signals() == [("@audit_log@00", "flushed", {"through_seq": 0, "position": 1})]
+    outcome = run.deliver(run.answered("@audit_log@00", {"entries": [], "position": 1}))
+    assert outcome.status == "Completed"
+    assert run.output == {"v": 1, "flushed": 1}
+    assert replay(run.fixture()) == 4
+
+
+def test_a_flush_ends_after_a_bounded_number_of_rounds() -> None:
+    """Entries that keep coming are for the next flush: this one's history must stay short."""
+    run = flush_all(5)
+    assert run.outcome.status == "Completed"
+    assert run.output == {"v": 1, "flushed": 5}
+
+
+def test_a_flush_whose_append_fails_acknowledges_nothing() -> None:
+    """The shard keeps its entries, and the next flush begins where this one stopped."""
+    run = Execution("flush_audit", {"v": 1, "shards": ["00"]})
+    run.deliver(run.answered("@audit_log@00", {"entries": [{"seq": 0}], "position": 0}))
+    outcome = run.deliver(run.failed("append_audit"))
+    assert outcome.status == "Failed"
+    assert run.signals() == []
+
+
+def test_the_request_of_the_scenarios_is_the_starters() -> None:
+    """The scenarios' input has the members that a starter writes (tests/starters compare the other side)."""
+    assert set(request("authentication")) == {
+        "v", "kind", "ceremony_id", "person", "ticket", "network", "deadline_seconds", "limits", "audit_shard",
+    }  # fmt: skip
