@@ -44,6 +44,17 @@ class Log:
         """Whether a line of this level would be written: ask before computing costly facts."""
         return LEVELS[level] >= self._threshold
 
+    def __call__(self, level: str, event: str, **facts: Any) -> None:
+        """A line of any level; an exception given as `error` is described in full."""
+        if LEVELS[level] < self._threshold:
+            return
+        error = facts.pop("error", None)
+        if isinstance(error, BaseException):
+            facts.update(describe(error))
+        elif error is not None:
+            facts["error"] = error
+        self._line(level, event, facts)
+
     def debug(self, event: str, **facts: Any) -> None:
         """What only someone who follows a single request wants to see."""
         if self._threshold <= 10:
@@ -69,7 +80,12 @@ class Log:
         self._line("critical", event, facts if error is None else {**facts, **describe(error)})
 
     def _line(self, level: str, event: str, facts: dict[str, Any]) -> None:
-        line = {"time": self._clock().isoformat(timespec="milliseconds"), "level": level, "event": event, **facts}
+        line = {
+            "time": self._clock().isoformat(timespec="milliseconds"),
+            "level": level,
+            "event": event,
+            **facts,
+        }
         self._write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
 
 
