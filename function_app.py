@@ -64,11 +64,11 @@ for route, starter in (
     app.route(route=route)(app.durable_client_input(client_name="client")(starter))
 
 for route, starter in (
-    ("operations/ceremonies", operations_ceremonies),
-    ("operations/ceremonies/{id}", operations_ceremony),
+    ("operations/ceremonies", bind(world, operations_ceremonies)),
+    ("operations/ceremonies/{id}", bind(world, operations_ceremony)),
 ):
     app.route(route=route, auth_level=func.AuthLevel.FUNCTION)(
-        app.durable_client_input(client_name="client")(bind(world, starter))
+        app.durable_client_input(client_name="client")(starter)
     )
 
 for route, page in (

@@ -22,25 +22,18 @@ def flush_audit(context: DurableOrchestrationContext) -> Step:
     flushed = 0
     for _ in range(MAX_ROUNDS):
         pendings = yield context.task_all(
-            [context.call_entity(EntityId("audit_log", shard), "pending", {"v": 1}) for shard in shards]
+            [context.call_entity(_log(shard), "pending", {"v": 1}) for shard in shards]
         )
-        batches = {
-            shard: {"shard": shard, **pending}
-            for shard, pending in zip(shards, pendings, strict=True)
-            if pending["entries"]
-        }
+        batches = [pending for pending in pendings if pending["entries"]]
         if not batches:
             break
-        appended = yield context.task_all(
-            [context.call_activity("append_audit", batch) for batch in batches.values()]
-        )
-        for (shard, batch), result in zip(batches.items(), appended, strict=True):
-            through_seq = batch["entries"][-1]["seq"]
-            context.signal_entity(
-                EntityId("audit_log", shard),
-                "flushed",
-                {"through_seq": through_seq, "position": result["position"]},
-            )
-            flushed += len(batch["entries"])
-        shards = list(batches)
+        appended = yield context.task_all([context.call_activity("append_audit", batch) for batch in batches])
+        shards = [batch["shard"] for batch in batches]
+        for shard, position in zip(shards, appended, strict=True):
+            context.signal_entity(_log(shard), "flushed", position)
+        flushed += sum(len(batch["entries"]) for batch in batches)
     return {"v": 1, "flushed": flushed}
+
+
+def _log(shard: str) -> EntityId:
+    return EntityId("audit_log", shard)

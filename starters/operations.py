@@ -96,9 +96,10 @@ async def _audit_entry(world: World, client: Any, status: Any) -> dict[str, Any]
     found = status.instance_id
     shard = shard_name(found, world.settings.audit_shards)
     log = await client.read_entity_state(EntityId("audit_log", shard))
-    for entry in (log.entity_state or {}).get("pending", ()) if log.entity_exists else ():
-        if entry["ceremony_id"] == found:
-            return dict(entry)
+    pending = (log.entity_state or {}).get("pending", ()) if log.entity_exists else ()
+    entry = _line_of("".join(f"{line}\n" for _, line in pending).encode(), found)
+    if entry is not None:
+        return entry
     ended_on = status.last_updated_time.astimezone(UTC).date().isoformat()
     prefix = shard_prefix(shard)
     # One segment a day, named by it. An entry is flushed on the day that it ends, or soon after.

@@ -89,24 +89,42 @@ def test_a_changed_input_is_caught_too() -> None:
         replay(changed)
 
 
-def flush_all(appends: int) -> Execution:
-    """A flush of two shards: `appends` rounds find entries, the next finds none."""
+def pending(shard: str, entries: list[str], position: int) -> dict[str, Any]:
+    """An audit log's answer to `pending`."""
+    seq = position + len(entries) - 1
+    return {
+        "shard": shard,
+        "segment": "2026-01-01",
+        "position": position,
+        "through_seq": seq,
+        "entries": entries,
+    }
+
+
+def appended(position: int) -> dict[str, Any]:
+    """What append_audit returns."""
+    return {"segment": "2026-01-01", "position": position, "through_seq": position - 1}
+
+
+def flush(appends: int) -> Execution:
+    """A flush of two shards: shard 00 has an entry in each of `appends` rounds, shard 03 never has one."""
     run = Execution("flush_audit", {"v": 1, "shards": ["00", "03"]})
-    for turn in range(appends):
-        entries = [{"seq": turn, "hash": "x"}]
-        run.deliver(
-            run.answered("@audit_log@00", {"entries": entries, "position": turn}),
-            *([run.answered("@audit_log@03", {"entries": [], "position": 9})] if turn == 0 else []),
-        )
-        run.deliver(run.done("append_audit", {"position": turn + 1}))
+    run.deliver(
+        run.answered("@audit_log@03", pending("03", [], 9)),
+        run.answered("@audit_log@00", pending("00", ["{}"], 0)),
+    )
+    for turn in range(1, appends + 1):
+        run.deliver(run.done("append_audit", appended(turn)))
+        if turn < appends:
+            run.deliver(run.answered("@audit_log@00", pending("00", ["{}"], turn)))
     return run
 
 
 def test_a_flush_appends_and_then_acknowledges() -> None:
     """Only what the file has is acknowledged, shard by shard; an empty shard is not asked again."""
-    run = flush_all(1)
-    assert run.signals() == [("@audit_log@00", "flushed", {"through_seq": 0, "position": 1})]
-    outcome = run.deliver(run.answered("@audit_log@00", {"entries": [], "position": 1}))
+    run = flush(1)
+    assert run.signals() == [("@audit_log@00", "flushed", appended(1))]
+    outcome = run.deliver(run.answered("@audit_log@00", pending("00", [], 1)))
     assert outcome.status == "Completed"
     assert run.output == {"v": 1, "flushed": 1}
     assert replay(run.fixture()) == 4
@@ -114,15 +132,14 @@ def test_a_flush_appends_and_then_acknowledges() -> None:
 
 def test_a_flush_ends_after_a_bounded_number_of_rounds() -> None:
     """Entries that keep coming are for the next flush: this one's history must stay short."""
-    run = flush_all(5)
-    assert run.outcome.status == "Completed"
+    run = flush(5)
     assert run.output == {"v": 1, "flushed": 5}
 
 
 def test_a_flush_whose_append_fails_acknowledges_nothing() -> None:
     """The shard keeps its entries, and the next flush begins where this one stopped."""
     run = Execution("flush_audit", {"v": 1, "shards": ["00"]})
-    run.deliver(run.answered("@audit_log@00", {"entries": [{"seq": 0}], "position": 0}))
+    run.deliver(run.answered("@audit_log@00", pending("00", ["{}"], 0)))
     outcome = run.deliver(run.failed("append_audit"))
     assert outcome.status == "Failed"
     assert run.signals() == []
