@@ -100,13 +100,6 @@ class Body(Protocol):
     body: str
 
 
-class Log(Protocol):
-    """Write one structured log entry."""
-
-    def __call__(self, level: str, event: str, **fields: object) -> None:
-        """`level` is info, warning or error; `event` a stable name; the fields are JSON-able."""
-
-
 @dataclass(frozen=True, slots=True)
 class Orchestrator:
     """A registered orchestrator: the name as registered, and the handle the SDK's decorator built."""

@@ -297,7 +297,12 @@ def _new_timer(walk: Walk, fire_at: str) -> Task:
 
 
 def _create_timer(walk: Walk, action: Action) -> Task:
-    task = _new_timer(walk, action["fireAt"])
+    fire_at = action["fireAt"]
+    try:
+        history.parse_timestamp(fire_at)
+    except ValueError:
+        raise Loud(f"A timer cannot be due at {fire_at!r}.") from None
+    task = _new_timer(walk, fire_at)
     if action.get("isCanceled"):
         _close(walk, walk.next_id - 1)
         task.resolve()

@@ -30,7 +30,7 @@ SELECT id, state, created_us, updated_us FROM entity WHERE entity_id = ?;
 
 -- entity_operations
 -- What waits to be executed by one entity, oldest first.
-SELECT id, name, input, request_id, caller_instance_id, caller_execution_id
+SELECT name, input, request_id, caller_instance_id, caller_execution_id, id
   FROM operation WHERE entity_id = ? ORDER BY id;
 
 -- insert_instance
