@@ -1,0 +1,141 @@
+/**
+ * The ceremony API over HTTP, and nothing else: no page, no authenticator.
+ *
+ * Whatever goes wrong is one CeremonyError with a stable code: the service's own code from its problem document
+ * (RFC 9457), or `host_unreachable` when no answer came.
+ */
+
+const START_TIMEOUT_MS = 20_000; // the service holds a start for at most 3 s
+const OPTIONS_TIMEOUT_MS = 20_000;
+const POLL_WAIT_SECONDS = 25; // the longest that the service holds a status read
+const ANSWER_TIMEOUT_MS = 25_000; // it holds an answer for at most 10 s
+const STARTS = { registration: "/registrations", authentication: "/authentications" };
+
+export class CeremonyError extends Error {
+  /** @param {string} code  @param {{status?: number, detail?: string, retryAfterSeconds?: number, cause?: unknown}} [facts] */
+  constructor(code, { status = 0, detail = "", retryAfterSeconds = 0, cause } = {}) {
+    super(detail || code, { cause });
+    this.name = "CeremonyError";
+    this.code = code;
+    this.status = status;
+    this.detail = detail;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+
+  /** Whether asking again, without change, may succeed: nobody answered, or a part of the service is away. */
+  get transient() {
+    return this.code === "host_unreachable" || this.status >= 500;
+  }
+}
+
+/**
+ * Start a ceremony and wait for its options.
+ * @returns {Promise<{id: string, kind: string, publicKey: object, expiresAtMs: number}>} `expiresAtMs` by this machine's clock.
+ */
+export async function begin(kind, body) {
+  const started = await call("POST", STARTS[kind], { body, timeoutMs: START_TIMEOUT_MS });
+  const { id } = started.document;
+  if (started.document.publicKey) return ceremonyOf(kind, id, started.document, started.serverNowMs);
+  // The service answers before the options are there when a step takes long: then they come with the status.
+  const giveUpMs = Date.now() + OPTIONS_TIMEOUT_MS;
+  let stage = started.document.status?.stage;
+  while (Date.now() < giveUpMs) {
+    const standing = await read(id, { waitSeconds: 5, after: stage });
+    if (standing.output) throw endedEarly(standing.output);
+    if (standing.publicKey) return ceremonyOf(kind, id, standing, standing.serverNowMs);
+    await pause(250);
+    stage = standing.stage;
+  }
+  throw new CeremonyError("unavailable", { detail: "The challenge took too long to arrive." });
+}
+
+/** How a ceremony stands: {stage, publicKey, expiresAt, output: object | null, serverNowMs}. Held back until it moves on. */
+export async function read(id, { waitSeconds = POLL_WAIT_SECONDS, after = undefined, signal } = {}) {
+  const query = new URLSearchParams({ wait: String(waitSeconds) });
+  if (after) query.set("after", after);
+  const timeoutMs = waitSeconds * 1000 + 10_000;
+  return standingOf(await call("GET", `/ceremonies/${id}?${query}`, { timeoutMs, signal }));
+}
+
+/** Hand over the authenticator's answer (its `toJSON()`); how the ceremony stands after a short wait. */
+export async function respond(id, answer, { signal } = {}) {
+  return standingOf(
+    await call("POST", `/ceremonies/${id}/response`, { body: answer, timeoutMs: ANSWER_TIMEOUT_MS, signal }),
+  );
+}
+
+/** Cancel; `leaving` lets the request outlive the page. */
+export async function cancel(id, { leaving = false } = {}) {
+  return standingOf(await call("DELETE", `/ceremonies/${id}`, { timeoutMs: ANSWER_TIMEOUT_MS, keepalive: leaving }));
+}
+
+/** Resolve after `ms`; reject with the signal's reason when it is aborted first. */
+export function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}
+
+async function call(method, path, { body, timeoutMs, signal, keepalive = false }) {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  let response, text;
+  try {
+    response = await fetch(path, {
+      method,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+      keepalive,
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    });
+    text = await response.text();
+  } catch (cause) {
+    if (signal?.aborted) throw signal.reason;
+    throw new CeremonyError("host_unreachable", { cause });
+  }
+  const document = parsed(text);
+  if (response.ok && document) return { document, serverNowMs: Date.parse(response.headers.get("Date") ?? "") };
+  throw new CeremonyError(document?.code ?? `http_${response.status}`, {
+    status: response.status,
+    detail: document?.detail,
+    retryAfterSeconds: Number(response.headers.get("Retry-After")) || 0,
+  });
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function standingOf({ document, serverNowMs }) {
+  const { stage, publicKey, expiresAt } = document.customStatus ?? {};
+  return { stage, publicKey, expiresAt, output: document.output ?? null, serverNowMs };
+}
+
+function ceremonyOf(kind, id, { publicKey, expiresAt }, serverNowMs) {
+  // Two clocks: the deadline is the service's, the countdown is ours. The Date header says how far they are apart.
+  const skewMs = Number.isFinite(serverNowMs) ? Date.now() - serverNowMs : 0;
+  const givenMs = Date.parse(expiresAt ?? "");
+  const expiresAtMs = Number.isFinite(givenMs) ? givenMs + skewMs : Date.now() + (publicKey.timeout ?? 300_000);
+  return { id, kind, publicKey, expiresAtMs };
+}
+
+/** A ceremony that ended before it had options: nobody can answer it, so it is an error to whoever started it. */
+function endedEarly(output) {
+  const code = output.outcome === "failed" ? "unavailable" : output.outcome;
+  return new CeremonyError(code, { retryAfterSeconds: output.retry_after_seconds ?? 0 });
+}
