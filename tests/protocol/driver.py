@@ -201,8 +201,12 @@ class Driver:
 
     def errors_about(self, instance_id: str) -> str:
         """Every log line of level error (or worse) that names the instance, as one text."""
-        loud = (line for line in self.log_lines() if str(line["level"]).lower() in {"error", "critical", "fatal"})
-        return "\n".join(text for line in loud if instance_id in (text := json.dumps(line, ensure_ascii=False)))
+        loud = (
+            line for line in self.log_lines() if str(line["level"]).lower() in {"error", "critical", "fatal"}
+        )
+        return "\n".join(
+            text for line in loud if instance_id in (text := json.dumps(line, ensure_ascii=False))
+        )
 
     def loud(self, instance_id: str) -> str:
         """What the host says aloud about an instance that the real engine would leave hanging: log and output."""

@@ -40,10 +40,9 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
         for name in names:
             expected = 2 if name == "reorders" else 1
             until(
-                lambda name=name, expected=expected: len(
-                    [event for event in first.history(name) if event["EventType"] in settled]
-                )
-                == expected,
+                lambda name=name, expected=expected: (
+                    len([event for event in first.history(name) if event["EventType"] in settled]) == expected
+                ),
                 f"{name} waits",
             )
     with running_host(app=APPS / "versions", state=folder / "state", env={"APP_VERSION": "2"}) as host:

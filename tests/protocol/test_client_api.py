@@ -58,7 +58,8 @@ def test_starting_a_finished_id_again_replaces_it(flows: Driver) -> None:
     first = flows.finished("twice")["output"]
     flows.client("start_new", "spy", "twice", 1)
     body = until(
-        lambda: (b := flows.finished("twice")) and len(b["output"]) < len(first) and b, "the second run is done"
+        lambda: (b := flows.finished("twice")) and len(b["output"]) < len(first) and b,
+        "the second run is done",
     )
     execution = lambda told: told[1]["OrchestrationInstance"]["ExecutionId"]
     assert execution(body["output"]) != execution(first)
@@ -185,7 +186,8 @@ def test_rewind_runs_the_failed_step_again(flows: Driver) -> None:
     assert flows.finished("rewound")["runtimeStatus"] == "Failed"
     flows.client("rewind", "rewound", "mended")
     body = until(
-        lambda: (b := flows.instance("rewound"))["runtimeStatus"] == "Completed" and b, "the rewound run completes"
+        lambda: (b := flows.instance("rewound"))["runtimeStatus"] == "Completed" and b,
+        "the rewound run completes",
     )
     assert body["output"] == 2
 
@@ -229,7 +231,10 @@ def test_restart_runs_the_same_name_and_input_again(flows: Driver) -> None:
     links = flows.client("restart", "restarted", False)
     assert links["id"] == "restarted"
     execution = lambda told: told[1]["OrchestrationInstance"]["ExecutionId"]
-    until(lambda: execution(flows.finished("restarted")["output"]) != execution(first), "a new execution is done")
+    until(
+        lambda: execution(flows.finished("restarted")["output"]) != execution(first),
+        "a new execution is done",
+    )
 
 
 def test_restart_refuses_what_it_can_not_do(flows: Driver) -> None:
@@ -308,7 +313,9 @@ def test_the_binding_has_every_field(flows: Driver) -> None:
         "suspendPostUri",
         "resumePostUri",
     }
-    assert "orchestrators/{functionName}[/{instanceId}]" in binding["creationUrls"]["createNewInstancePostUri"]
+    assert (
+        "orchestrators/{functionName}[/{instanceId}]" in binding["creationUrls"]["createNewInstancePostUri"]
+    )
     assert "{eventName}" in binding["managementUrls"]["sendEventPostUri"]
     for name in ("terminatePostUri", "rewindPostUri", "suspendPostUri", "resumePostUri"):
         assert "reason={text}" in binding["managementUrls"][name]
@@ -318,7 +325,7 @@ def test_the_binding_has_every_field(flows: Driver) -> None:
     assert binding["rpcBaseUrl"].endswith("/durabletask/")
     assert binding["httpBaseUrl"] is None
     for url in [*binding["creationUrls"].values(), binding["baseUrl"]]:
-        assert url.startswith(flows.host.url) or url.startswith(flows.host.url.replace("localhost", "127.0.0.1"))
+        assert url.startswith((flows.host.url, flows.host.url.replace("localhost", "127.0.0.1")))
 
 
 def test_the_rpc_listener_is_not_on_the_public_port(flows: Driver) -> None:
@@ -387,7 +394,9 @@ def test_waiting_for_completion_answers_by_state(
     """Completed → 200 with the output, time-out → 202 with the links, Failed → 500 with the status."""
     instance_id = flows.client("start_new", name, None, 5)
     answer = flows.http(
-        "GET", f"/api/responses/wait/{instance_id}?timeout={timeout}", headers={"x-functions-key": FUNCTION_KEY}
+        "GET",
+        f"/api/responses/wait/{instance_id}?timeout={timeout}",
+        headers={"x-functions-key": FUNCTION_KEY},
     )
     assert answer.status == status
     if body is not None:

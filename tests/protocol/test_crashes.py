@@ -171,7 +171,9 @@ def test_signals_are_neither_lost_nor_doubled_by_kills(tmp_path: Path) -> None:
     assert all(seen[signal_id] >= 1 for signal_id in acknowledged), "an acknowledged signal is never lost"
     answered = {signal_id for signal_id in acknowledged if seen[signal_id] == 1}
     unanswered = set(acknowledged) - answered
-    assert all(seen[signal_id] == 2 for signal_id in unanswered), "twice only when sent twice, unanswered at first"
+    assert all(seen[signal_id] == 2 for signal_id in unanswered), (
+        "twice only when sent twice, unanswered at first"
+    )
 
 
 # --- restarts ---------------------------------------------------------------------------------------------
@@ -223,7 +225,8 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
         driver = Driver(second)
         assert [driver.finished(f"l{n}")["output"] for n in range(20)] == list(range(20))
         seen = until(
-            lambda: (found := driver.entity("tally", "kept")) and len(found) >= 20 and found, "all signals applied"
+            lambda: (found := driver.entity("tally", "kept")) and len(found) >= 20 and found,
+            "all signals applied",
         )
         assert seen == list(range(20))
 

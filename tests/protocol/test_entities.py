@@ -135,7 +135,9 @@ def test_an_unknown_entity_signalled_fails_the_instance(flows: Driver) -> None:
 def test_client_signals_are_applied_in_order_each_once(flows: Driver) -> None:
     """Twenty signals from one client, one after the other, are twenty operations in that order."""
     for number in range(20):
-        flows.client("signal_entity", entityId=["ledger", "client"], operation_name="append", operation_input=[number])
+        flows.client(
+            "signal_entity", entityId=["ledger", "client"], operation_name="append", operation_input=[number]
+        )
     items = until(
         lambda: len(flows.entity("ledger", "client") or []) >= 20 and flows.entity("ledger", "client"),
         "all signals are applied",
@@ -153,7 +155,8 @@ def test_signals_from_many_senders_are_all_applied_once(flows: Driver) -> None:
     for instance_id in ids:
         flows.finished(instance_id)
     items = until(
-        lambda: len(flows.entity("ledger", "busy") or []) >= 140 and flows.entity("ledger", "busy"), "all applied"
+        lambda: len(flows.entity("ledger", "busy") or []) >= 140 and flows.entity("ledger", "busy"),
+        "all applied",
     )
     expected = [["client", n] for n in range(60)] + [[i, n] for i in ids for n in range(20)]
     assert sorted(items) == sorted(expected)
@@ -254,7 +257,9 @@ def test_entities_are_filtered_by_their_last_operation(flows: Driver) -> None:
     """lastOperationTimeFrom and …To bound the listing."""
     results(flows, "dated", ("add", 1))
     future, past = "2099-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
-    keys = lambda **query: [e["entityId"]["key"] for e in flows.webhook("GET", "entities/ledger", top="1000", **query).json()]
+    keys = lambda **query: [
+        e["entityId"]["key"] for e in flows.webhook("GET", "entities/ledger", top="1000", **query).json()
+    ]
     assert "dated" in keys(lastOperationTimeFrom=past, lastOperationTimeTo=future)
     assert keys(lastOperationTimeFrom=future) == []
     assert keys(lastOperationTimeTo=past) == []

@@ -16,7 +16,7 @@ def raised(flows: Driver, instance_id: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "data", [{"a": 1}, [1, 2], "text", 5, True, None, {"deep": {"é": ["🐴"]}}], ids=lambda data: json.dumps(data)
+    "data", [{"a": 1}, [1, 2], "text", 5, True, None, {"deep": {"é": ["🐴"]}}], ids=json.dumps
 )
 def test_a_raw_event_arrives_as_parsed_json(flows: Driver, data: Any) -> None:
     """A raw POST's JSON body reaches the orchestrator as the value it denotes."""
@@ -26,7 +26,7 @@ def test_a_raw_event_arrives_as_parsed_json(flows: Driver, data: Any) -> None:
     assert flows.finished(instance_id)["output"] == [type(data).__name__, data]
 
 
-@pytest.mark.parametrize("data", [{"a": 1}, [], "text", 0, None], ids=lambda data: json.dumps(data))
+@pytest.mark.parametrize("data", [{"a": 1}, [], "text", 0, None], ids=json.dumps)
 def test_an_event_from_the_sdk_client_arrives_as_json_text(flows: Driver, data: Any) -> None:
     """The SDK's client encodes twice: the orchestrator sees the JSON text (None as 'null')."""
     instance_id = flows.start("waits")
@@ -78,8 +78,10 @@ def test_two_waits_on_one_name_are_answered_newest_first(flows: Driver) -> None:
     for data in ("e1", "e2"):
         assert flows.raise_event(instance_id, "go", data).status == 202
         until(
-            lambda data=data: data in [event["Input"] for event in raised(flows, instance_id)]
-            or flows.instance(instance_id)["runtimeStatus"] == "Completed",
+            lambda data=data: (
+                data in [event["Input"] for event in raised(flows, instance_id)]
+                or flows.instance(instance_id)["runtimeStatus"] == "Completed"
+            ),
             f"{data} is in the history",
         )
     assert flows.finished(instance_id)["output"] == ["e2", "e1"]
@@ -139,7 +141,9 @@ def test_raising_to_an_unknown_instance_is_not_found(flows: Driver) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type"), [("{}", "text/plain"), ("{not json", "application/json")], ids=["type", "syntax"]
+    ("body", "content_type"),
+    [("{}", "text/plain"), ("{not json", "application/json")],
+    ids=["type", "syntax"],
 )
 def test_an_event_must_be_json(flows: Driver, body: str, content_type: str) -> None:
     """A content type other than JSON, or a body that is not JSON, is 400."""

@@ -10,7 +10,6 @@ import pytest
 
 from tests.protocol.driver import Driver, until
 
-
 # --- continue as new --------------------------------------------------------------------------------------
 
 

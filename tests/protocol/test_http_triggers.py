@@ -106,7 +106,11 @@ def test_a_body_arrives_as_the_bytes_it_is(web: Driver, body: bytes) -> None:
 def test_a_chunked_body_is_never_passed_on(web: Driver) -> None:
     """A chunked request reaches the function with an empty body, or is refused with 411."""
     answer = web.http(
-        "POST", "/api/length", body=iter([b"abc", b"def"]), headers={"transfer-encoding": "chunked"}, chunked=True
+        "POST",
+        "/api/length",
+        body=iter([b"abc", b"def"]),
+        headers={"transfer-encoding": "chunked"},
+        chunked=True,
     )
     assert answer.status == 411 or (answer.status, answer.json()) == (200, 0)
     assert web.http("POST", "/api/length", body=b"abc").json() == 3, "and the host is well"
@@ -259,7 +263,9 @@ def test_overlapping_routes_go_to_the_first_name(web: Driver) -> None:
     assert web.http("GET", "/api/overlap/special").text == "general"
 
 
-@pytest.mark.parametrize("path", ["/api/nothing", "/nothing", "/verbs", "/admin/host/status", "/runtime/other"])
+@pytest.mark.parametrize(
+    "path", ["/api/nothing", "/nothing", "/verbs", "/admin/host/status", "/runtime/other"]
+)
 def test_an_unknown_path_is_404(web: Driver, path: str) -> None:
     """What no function serves is 404."""
     assert web.http("GET", path).status in ({404, 401} if path.startswith(("/admin", "/runtime")) else {404})
@@ -337,7 +343,11 @@ def test_status_and_headers_are_passed_on(web: Driver) -> None:
     """Any status code and any header of the response reach the caller."""
     answer = web.http("GET", "/api/answers/headers")
     assert answer.status == 299
-    assert (answer.headers["X-One"], answer.headers["Location"], answer.headers["ETag"]) == ("1", "/else", '"e"')
+    assert (answer.headers["X-One"], answer.headers["Location"], answer.headers["ETag"]) == (
+        "1",
+        "/else",
+        '"e"',
+    )
 
 
 def test_several_cookies_keep_their_attributes(web: Driver) -> None:

@@ -22,7 +22,17 @@ def attempt(
     app: Path, state: Path, *arguments: str, env: Mapping[str, str] | None = None, port: int = 0
 ) -> subprocess.CompletedProcess[str]:
     """Run a host that is expected to end by itself."""
-    command = [sys.executable, "-m", "local_host", "--port", str(port), "--state", str(state), "--app", str(app)]
+    command = [
+        sys.executable,
+        "-m",
+        "local_host",
+        "--port",
+        str(port),
+        "--state",
+        str(state),
+        "--app",
+        str(app),
+    ]
     return subprocess.run(
         [*command, *arguments],
         cwd=ROOT,
@@ -66,16 +76,24 @@ INVALID: list[tuple[str, str, Sequence[str]]] = [
     ),
     (
         "names equal but for case",
-        HEAD + http_function("Same", "app.route(route='one')") + http_function("same", "app.route(route='two')"),
+        HEAD
+        + http_function("Same", "app.route(route='one')")
+        + http_function("same", "app.route(route='two')"),
         ["same"],
     ),
     (
         "equal routes",
-        HEAD + http_function("one", "app.route(route='x/{a}')") + http_function("two", "app.route(route='X/{a}')"),
+        HEAD
+        + http_function("one", "app.route(route='x/{a}')")
+        + http_function("two", "app.route(route='X/{a}')"),
         ["one", "two"],
     ),
     ("a route under admin", HEAD + http_function("one", "app.route(route='admin/x')"), ["one", "admin"]),
-    ("a route under runtime", HEAD + http_function("one", "app.route(route='runtime/x')"), ["one", "runtime"]),
+    (
+        "a route under runtime",
+        HEAD + http_function("one", "app.route(route='runtime/x')"),
+        ["one", "runtime"],
+    ),
     (
         "a durable client in a plain function",
         HEAD
@@ -176,7 +194,9 @@ def test_a_state_from_a_newer_program_is_refused(tmp_path: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("arguments", [["--no-such-option"], ["--port", "many"], ["--port", "70000"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--no-such-option"], ["--port", "many"], ["--port", "70000"]], ids=" ".join
+)
 def test_a_wrong_argument_is_a_usage_error(tmp_path: Path, arguments: Sequence[str]) -> None:
     """Exit code 2."""
     assert attempt(APPS / "steps", tmp_path / "state", *arguments).returncode == USAGE

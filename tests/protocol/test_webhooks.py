@@ -35,7 +35,9 @@ KEYS: list[tuple[str, dict[str, str], str | None, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("headers", "key", "status"), [row[1:] for row in KEYS], ids=[row[0] for row in KEYS])
+@pytest.mark.parametrize(
+    ("headers", "key", "status"), [row[1:] for row in KEYS], ids=[row[0] for row in KEYS]
+)
 def test_the_api_needs_the_system_or_master_key(
     flows: Driver, headers: dict[str, str], key: str | None, status: int
 ) -> None:

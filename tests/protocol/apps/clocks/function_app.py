@@ -11,7 +11,13 @@ running = []
 
 
 def write(name, timer, **more):
-    line = {"name": name, "past_due": timer.past_due, "status": timer.schedule_status, "at": time.time(), **more}
+    line = {
+        "name": name,
+        "past_due": timer.past_due,
+        "status": timer.schedule_status,
+        "at": time.time(),
+        **more,
+    }
     with open(os.environ["CLOCKS_FILE"], "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 

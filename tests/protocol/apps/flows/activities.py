@@ -1,7 +1,6 @@
 """Activities, sync and async: echo, slow ones, failing ones, and a journal that tells when each ran."""
 
 import asyncio
-import os
 import time
 
 import azure.durable_functions as df
@@ -89,8 +88,3 @@ def price(pence):
 @blueprint.activity_trigger(input_name="money")
 def double(money):
     return Money(money.pence * 2)
-
-
-@blueprint.activity_trigger(input_name="name")
-def setting(name):
-    return os.environ.get(name)

@@ -3,9 +3,10 @@
 import json
 from datetime import datetime
 
-import activities
 import azure.durable_functions as df
 import azure.functions as func
+
+import activities
 
 blueprint = df.Blueprint()
 
@@ -65,9 +66,7 @@ def as_json(value):
 async def call_client(req: func.HttpRequest, client) -> func.HttpResponse:
     """Call one operation of the durable client; answers {"value"} or {"raised", "text"}."""
     given = req.get_json()
-    named = {
-        name: ARGUMENTS.get(name, lambda value: value)(value) for name, value in given["kwargs"].items()
-    }
+    named = {name: ARGUMENTS.get(name, lambda value: value)(value) for name, value in given["kwargs"].items()}
     try:
         value = await getattr(client, req.route_params["operation"])(*given["args"], **named)
         answer = {"value": as_json(value)}

@@ -2,11 +2,11 @@
 
 import azure.durable_functions as df
 import azure.functions as func
-
-import activities
 import client_functions
 import ledger
 import patterns
+
+import activities
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for blueprint in (activities.blueprint, patterns.blueprint, ledger.blueprint, client_functions.blueprint):

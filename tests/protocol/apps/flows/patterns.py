@@ -65,7 +65,9 @@ def carries(context):
 @orchestrator
 def returns_value(context):
     """A plain return of whatever the input names, so that falsy outputs can be compared."""
-    return {"none": None, "false": False, "zero": 0, "text": "", "list": [], "object": {}}[context.get_input()]
+    return {"none": None, "false": False, "zero": 0, "text": "", "list": [], "object": {}}[
+        context.get_input()
+    ]
 
 
 @orchestrator
@@ -104,11 +106,6 @@ def facts(context):
 @orchestrator
 def family(context):
     return (yield context.call_sub_orchestrator("facts", None, f"{context.instance_id}-child"))
-
-
-@orchestrator
-def runs_setting(context):
-    return (yield context.call_activity("setting", context.get_input()))
 
 
 # --- failures ---------------------------------------------------------------------------------------------
@@ -349,7 +346,9 @@ def sleeps(context):
 @orchestrator
 def sleeps_in_turn(context):
     """Several timers at once, in the order they fire."""
-    timers = {n: context.create_timer(after(context, seconds)) for n, seconds in enumerate(context.get_input())}
+    timers = {
+        n: context.create_timer(after(context, seconds)) for n, seconds in enumerate(context.get_input())
+    }
     order = []
     pending = list(timers.values())
     for _ in timers:
@@ -564,7 +563,11 @@ def operates(context):
     for operation, value in given["operations"]:
         try:
             answers.append(
-                {"result": (yield operate(context, given.get("name", "ledger"), given["key"], operation, value))}
+                {
+                    "result": (
+                        yield operate(context, given.get("name", "ledger"), given["key"], operation, value)
+                    )
+                }
             )
         except Exception as error:
             answers.append({"raised": str(error)})
@@ -575,7 +578,9 @@ def operates(context):
 def operates_at_once(context):
     """Call the ledger with all operations in one episode, so that they make one batch; all results."""
     given = context.get_input()
-    tasks = [operate(context, "ledger", given["key"], operation, value) for operation, value in given["operations"]]
+    tasks = [
+        operate(context, "ledger", given["key"], operation, value) for operation, value in given["operations"]
+    ]
     return (yield context.task_all(tasks))
 
 

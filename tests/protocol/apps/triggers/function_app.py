@@ -147,7 +147,9 @@ async def answers(req: func.HttpRequest) -> func.HttpResponse:
     if kind == "text":
         return func.HttpResponse("žluť")
     if kind == "headers":
-        return func.HttpResponse("x", status_code=299, headers={"X-One": "1", "Location": "/else", "ETag": '"e"'})
+        return func.HttpResponse(
+            "x", status_code=299, headers={"X-One": "1", "Location": "/else", "ETag": '"e"'}
+        )
     if kind == "cookies":
         response = func.HttpResponse("x")
         response.headers.add("Set-Cookie", "one=1; Path=/; HttpOnly; SameSite=Strict; Secure")
