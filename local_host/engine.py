@@ -97,6 +97,7 @@ class Engine:
         self._waiters: dict[str, list[tuple[bool, asyncio.Future[None]]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turn_due = False
+        self._gathering = False
         self._alarm: asyncio.TimerHandle | None = None
         self._backlog = True  # activities may be pending in the file
         self._last_us = 0
@@ -414,7 +415,16 @@ class Engine:
             state.read_next_timer()
         if state.ready or state.ready_entities or (self._backlog and self._activities.free > 0):
             self.poke()
+        if state.gathering and not self._gathering and self._loop is not None:
+            self._gathering = True
+            self._loop.call_later(self._options.gather_s, self._gathered)
         self._set_alarm()
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        if self._state.gathering:
+            self._state.gathered()
+            self.poke()
 
     def _wake_waiters(self, execution: Execution) -> None:
         for finished, waiter in self._waiters.get(execution.instance_id, ()):

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
+from local_host import history
 from local_host.database import Database
 from local_host.history import Event, to_json
 from local_host.model import ACTIVE, FINISHED, EngineOptions
@@ -65,6 +66,7 @@ class Execution:
     messages: deque[Message] = field(default_factory=deque)
     activities: dict[int, int] = field(default_factory=dict)  # task id to activity id, of those owed a result
     open_calls: int = 0  # answers owed by activities, children and entities
+    needs: frozenset[int | str] = frozenset()  # the answers without which another episode cannot get further
 
     # Not yet stored:
     stored: tuple[str, str] | None = None  # execution id and status in the file; None: not there yet
@@ -141,6 +143,7 @@ class State:
         self.entities: dict[str, Entity] = {}
         self.ready: dict[int, Execution] = {}
         self.ready_entities: dict[str, Entity] = {}
+        self.gathering: dict[int, Execution] = {}  # has an answer, and needs others before it can go on
         self.dirty: dict[int, Execution] = {}
         self.dirty_entities: dict[str, Entity] = {}
         self.deleted_rows: list[int] = []
@@ -225,12 +228,26 @@ class State:
         if self.by_id.get(execution.instance_id) is execution:
             del self.by_id[execution.instance_id]
         self.ready.pop(execution.row, None)
+        self.gathering.pop(execution.row, None)
 
     def deliver(self, execution: Execution, event: Event, execution_id: str | None = None) -> None:
-        """Put a message before an execution and make it ready."""
+        """Put a message before an execution and make it ready.
+
+        One of several answers that it needs all of may wait a moment for the others: Azure too delivers what has
+        arrived in batches, and an episode that can change nothing costs as much as one that can.
+        """
         execution.messages.append(Message(event, execution_id))
         self.dirty[execution.row] = execution
-        self.ready[execution.row] = execution
+        if execution.row not in self.ready and self.options.gather_s and _must_wait(execution, event):
+            self.gathering[execution.row] = execution
+        else:
+            self.gathering.pop(execution.row, None)
+            self.ready[execution.row] = execution
+
+    def gathered(self) -> None:
+        """What has waited for further answers has waited long enough."""
+        self.ready |= self.gathering
+        self.gathering = {}
 
     def entity(self, entity_id: str, now_us: int) -> Entity:
         """An entity, existing or not, with what waits for it."""
@@ -415,6 +432,21 @@ class State:
                 del self.entities[entity.entity_id]
 
 
+def _must_wait(execution: Execution, event: Event) -> bool:
+    """Take the event off what the execution needs; whether it needs more. Failures and all else are delivered at once."""
+    member = _ANSWER.get(event["EventType"])
+    answered = event[member] if member else None
+    if answered not in execution.needs or '"exceptionType"' in (event.get("Input") or ""):
+        return False
+    execution.needs -= {answered}
+    return bool(execution.needs)
+
+
+_ANSWER = {
+    history.TASK_COMPLETED: "TaskScheduledId",
+    history.SUB_ORCHESTRATION_COMPLETED: "TaskScheduledId",
+    history.EVENT_RAISED: "Name",
+}
 _T = TypeVar("_T")
 
 

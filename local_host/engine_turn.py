@@ -229,7 +229,7 @@ class Turn:
         execution.parts += episode.parts
         execution.updated_us = max(execution.updated_us, self.now_us)
         execution.status, execution.custom_status = outcome.status, outcome.custom_status
-        execution.open_calls = outcome.open_calls
+        execution.open_calls, execution.needs = outcome.open_calls, outcome.needs
         for warning in outcome.warnings:
             self.log.warning("orchestration_warning", instance_id=execution.instance_id, message=warning)
         for decision in outcome.decisions:
@@ -284,6 +284,7 @@ class Turn:
             )
         execution.messages.clear()
         self.state.ready.pop(execution.row, None)
+        self.state.gathering.pop(execution.row, None)
         self._tell_parent(execution)
 
     def _tell_parent(self, execution: Execution) -> None:

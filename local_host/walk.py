@@ -32,6 +32,8 @@ MAX_ACTIONS = 100_000  # the extension's maxOrchestrationActions
 HTTP_ACTIVITY = "BuiltIn::HttpActivity"
 _MAX_RETRY_PAUSE_MS = 6 * 24 * 3600 * 1000  # the extension's longest pause
 _CUSTOM_STATUS_KB = 16
+_WHEN_ALL = 12
+_ANSWERED = frozenset({0, 2, 7})  # actions that take one id and get one answer
 _LATE_TIMER_US = 60 * 1_000_000
 _REQUEST_IDS = uuid.UUID("7d4b6a5e-2f0c-5b5e-9f35-1a6f7d1a2c10")
 
@@ -103,7 +105,9 @@ class Outcome(NamedTuple):
     """What an episode comes to.
 
     `status` is Running, Suspended, Completed, Failed, Terminated or ContinuedAsNew; `output` the result's JSON text or a
-    plain sentence; `open_calls` how many answers of activities, children and entities are owed.
+    plain sentence; `open_calls` how many answers of activities, children and entities are owed. `needs` names the answers
+    (by task id, or by request id) without all of which another episode cannot get further: the function stands at a
+    task_all of them.
     """
 
     status: str
@@ -113,6 +117,7 @@ class Outcome(NamedTuple):
     next_input: str | None = None
     carried: tuple[Event, ...] = ()
     open_calls: int = 0
+    needs: frozenset[int | str] = frozenset()
     warnings: tuple[str, ...] = ()
 
 
@@ -159,6 +164,7 @@ class Walk:
         self.open: dict[int, Task] = {}
         self.open_timers: dict[int, str] = {}  # task id to fire-at of the timers among the open tasks
         self.calls: dict[str, Task] = {}  # entity calls by request id
+        self.call_ids: dict[str, int] = {}  # their task ids
         self.waits: dict[str, list[Task]] = {}  # external events by name in lower case, newest wait last
         self.wait_spelling: dict[str, str] = {}
         self.buffered: dict[str, deque[Event]] = {}
@@ -166,6 +172,7 @@ class Walk:
         self.position = 0  # the action that is invoked next, or waited for
         self.walked = False
         self.next_id = 0
+        self.first_id = 0  # the first id that the action at `position` took
         self.clock = ""
         self.terminated: str | None = None
         self.suspended = False
@@ -181,6 +188,7 @@ class Walk:
         """Invoke and await actions in order, as far as it goes. An awaited task's failure does not matter here."""
         actions = self.response.actions
         while self.position < len(actions):
+            self.first_id = self.next_id
             task = self.invoke(actions[self.position])
             if not task.done:
                 task.when_done(self._next)
@@ -347,6 +355,7 @@ def _call_entity(walk: Walk, action: Action) -> Task:
     decision = _operation(walk, action, signal=False)
     assert decision.request_id is not None
     walk.decisions[decision.task_id] = decision
+    walk.call_ids[decision.request_id] = decision.task_id
     task = walk.calls[decision.request_id] = Task()
     return task
 
@@ -608,8 +617,22 @@ def _outcome(state: Walk) -> Outcome:
         decisions=_new_decisions(state),
         custom_status=response.custom_status,
         open_calls=len(state.open) - len(state.open_timers) + len(state.calls),
+        needs=_needs(state),
         warnings=tuple(state.warnings),
     )
+
+
+def _needs(state: Walk) -> frozenset[int | str]:
+    if state.walked or state.suspended or state.response.is_done or state.response.error is not None:
+        return frozenset()
+    action = state.response.actions[state.position]
+    last = state.position == len(state.response.actions) - 1  # else the SDK is ahead
+    if not last or action["actionType"] != _WHEN_ALL:
+        return frozenset()
+    if any(child["actionType"] not in _ANSWERED for child in action["compoundActions"]):
+        return frozenset()
+    tasks: set[int | str] = {task_id for task_id in state.open if task_id >= state.first_id}
+    return frozenset(tasks.union(name for name in state.calls if state.call_ids[name] >= state.first_id))
 
 
 def _ended(state: Walk, status: str, output: str | None) -> Outcome:
