@@ -1,0 +1,1 @@
+"""The whole system from outside: real processes, real HTTP, real files."""

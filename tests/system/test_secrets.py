@@ -1,0 +1,139 @@
+"""Nothing secret at rest: run every flow, then search every byte of the state and the logs."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from demo import authenticator, ceremonies
+from demo.authenticator import Lie, Passkey
+from demo.ceremonies import call
+from tests.faults.evidence import wait_until_settled
+from tests.faults.tickets import issue_tickets
+from tests.hosts import MASTER_KEY, RunningHost, running_host
+
+KEYS = {
+    "function key": secrets.token_urlsafe(32),
+    "system key": secrets.token_urlsafe(32),
+}
+ENV = {
+    "LOCAL_HOST_FUNCTION_KEY": KEYS["function key"],
+    "LOCAL_HOST_SYSTEM_KEY": KEYS["system key"],
+    "PASSKEYS_CEREMONY_SECONDS": "2",
+    "PASSKEYS_LIMIT_NETWORK": "40/600",
+    "PASSKEYS_AUDIT_FLUSH_SCHEDULE": "* * * * * *",
+}
+
+
+def spellings(secret: bytes) -> set[bytes]:
+    """The ways in which bytes are commonly written down, base64 inside other base64 included."""
+    found = {
+        secret,
+        secret.hex().encode(),
+        secret.hex().upper().encode(),
+        secret.decode("latin-1").encode("utf-16-le"),
+    }
+    found.add(urllib.parse.quote_from_bytes(secret).encode())
+    for shift in range(3):
+        # In a longer text the secret may begin at any of three places; what its neighbours decide is cut off.
+        text = base64.b64encode(b"\0" * shift + secret)
+        certain = text[-(-shift * 8 // 6) : (shift + len(secret)) * 8 // 6]
+        found |= {certain, certain.translate(bytes.maketrans(b"+/", b"-_"))}
+    return found
+
+
+def findings(root: Path, wanted: Mapping[str, bytes]) -> list[str]:
+    """Each secret that any file below `root` holds, in any spelling."""
+    files = {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return [
+        f"{name} in {path.relative_to(root)}"
+        for name, secret in wanted.items()
+        for spelling in spellings(secret)
+        for path, data in files.items()
+        if spelling in data
+    ]
+
+
+def private_parts(passkey: Passkey) -> Iterator[bytes]:
+    """The private key as its number and as its file form."""
+    numbers = passkey.private_key.private_numbers()  # type: ignore[union-attr]
+    yield numbers.private_value.to_bytes(32, "big")  # type: ignore[union-attr]
+    yield passkey.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def every_flow(host: RunningHost) -> dict[str, bytes]:
+    """Run everything that takes a secret, wrongly used ones too; the secrets by name."""
+    used: dict[str, bytes] = {name: key.encode() for name, key in KEYS.items()}
+    tickets = issue_tickets(host.state, "ada", 4)
+    used |= {f"ticket {n}": ticket.encode() for n, ticket in enumerate(tickets)}
+    used |= {f"ticket {n}, decoded": authenticator.from_base64url(ticket) for n, ticket in enumerate(tickets)}
+
+    passkey, _ = ceremonies.register(host.url, tickets[0])
+    _, refused = ceremonies.register(host.url, tickets[1], lie=Lie(origin="http://localhost:1"))
+    assert refused.outcome == "rejected"
+    used |= {f"private key {n}": part for n, part in enumerate(private_parts(passkey))}
+    assert ceremonies.sign_in(host.url, passkey).outcome == "completed"
+    assert ceremonies.sign_in(host.url, passkey, lie=Lie(broken_signature=True)).outcome == "rejected"
+
+    # Secrets that a client sends along: extension results (PRF output is key material), and in the wrong places.
+    used["prf output"] = secrets.token_bytes(32)
+    started = ceremonies.start(host.url, "authentication", {})
+    response = authenticator.get(passkey, started.body["publicKey"], origin=host.url)
+    first = authenticator.to_base64url(used["prf output"])
+    response["clientExtensionResults"] = {"prf": {"enabled": True, "results": {"first": first}}}
+    assert ceremonies.finished(host.url, ceremonies.respond(host.url, started.body["id"], response)).outcome
+    ceremonies.start(host.url, "registration", {"ticket": tickets[2], "unknown": tickets[2]})
+    ceremonies.start(host.url, "registration", {"ticket": tickets[3] + " "})
+    call(host.url, "POST", "/registrations", f'{{"ticket": "{tickets[3]}", '.encode())
+    call(host.url, "GET", f"/?ticket={tickets[3]}")
+    call(host.url, "POST", f"/registrations?ticket={tickets[3]}", {})
+    call(host.url, "GET", "/healthz", headers={"Authorization": f"Bearer {tickets[3]}"})
+
+    for name, key in KEYS.items():
+        call(host.url, "GET", "/operations/ceremonies", headers={"x-functions-key": key})
+        call(host.url, "GET", f"/operations/ceremonies?code={key}")
+        call(host.url, "GET", f"/runtime/webhooks/durabletask/instances?code={key}")
+        call(host.url, "GET", f"/runtime/webhooks/nothing/{name}?code={key}")
+    ceremonies.cancel(host.url, ceremonies.start(host.url, "authentication", {}).body["id"])
+    while ceremonies.start(host.url, "authentication", {}).status != 429:
+        pass
+    return used
+
+
+def test_no_secret_is_at_rest(tmp_path: Path) -> None:
+    """Tickets, keys, private keys, extension results: in no byte of the state or the logs, while it runs and after."""
+    with running_host(state=tmp_path / "state", env=ENV) as host:
+        used = every_flow(host)
+        wait_until_settled(host.url, host.state, seconds=15)
+        assert findings(tmp_path, used) == []
+        assert host.stop() == 0
+    assert findings(tmp_path, used) == []
+    # The search looked where everything is: the tickets' digests, the public ids and the log lines are there.
+    searched = {path.suffix for path in tmp_path.rglob("*") if path.stat().st_size}
+    assert {".sqlite", ".jsonl", ".log"} <= searched
+    assert findings(tmp_path, {"master key (this test's own use of the API)": MASTER_KEY.encode()}) == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda secret: secret,
+        lambda secret: secret.hex().encode(),
+        base64.b64encode,
+        lambda secret: base64.urlsafe_b64encode(b"ab" + secret + b"c"),
+        lambda secret: base64.b64encode(b"a" + secret),
+        lambda secret: secret.decode("latin-1").encode("utf-16-le"),
+    ],
+)
+def test_the_search_finds_what_is_there(tmp_path: Path, written) -> None:
+    """A planted secret is found in each spelling, so that finding none means something."""
+    secret = secrets.token_bytes(32)
+    (tmp_path / "file").write_bytes(b"before" + written(secret) + b"after")
+    assert findings(tmp_path, {"it": secret}) != []
+    assert findings(tmp_path, {"another": secrets.token_bytes(32)}) == []
