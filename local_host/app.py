@@ -57,6 +57,11 @@ class Function:
         """The name of the parameter that receives the trigger's value."""
         return str(self.trigger["name"])
 
+    @property
+    def auth_level(self) -> str:
+        """The authorization level of an HTTP trigger, in lower case."""
+        return str(self.trigger.get("authLevel", "FUNCTION")).lower()
+
 
 @dataclass(frozen=True, slots=True)
 class TimerFunction:

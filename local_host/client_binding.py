@@ -34,9 +34,13 @@ class Site:
     key: str = field(repr=False)
 
 
-def management_links(site: Site, instance_id: str, hub: str | None = None, connection: str | None = None) -> dict[str, str]:
+def management_links(
+    site: Site, instance_id: str, hub: str | None = None, connection: str | None = None
+) -> dict[str, str]:
     """The id and the eight management links of one instance, with the key in each."""
-    tail = f"taskHub={quote(hub or site.hub_name, safe='')}&connection={quote(connection or 'Storage', safe='')}"
+    tail = (
+        f"taskHub={quote(hub or site.hub_name, safe='')}&connection={quote(connection or 'Storage', safe='')}"
+    )
     tail += f"&code={quote(site.key, safe='')}"
     base = f"{site.public_url}{WEBHOOKS_PATH}/instances/{quote(instance_id, safe='@:')}"
     links = {name: f"{base}{path}?{query}{tail}" for name, (path, query) in MANAGEMENT_LINKS.items()}

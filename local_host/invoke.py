@@ -125,7 +125,9 @@ class Invoker:
         result = await self.call(function, request)
         if result is not None:
             # The worker: a function without a return binding must not return anything.
-            raise BadResult(f"{function.name} returned {type(result).__name__}, but a timer function returns nothing")
+            raise BadResult(
+                f"{function.name} returned {type(result).__name__}, but a timer function returns nothing"
+            )
 
 
 def make_pool(environ: Mapping[str, str]) -> ThreadPoolExecutor:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+# What the Functions host takes for a credential in the text of a failure, and hides up to a quote or an angle bracket.
+_CREDENTIAL = re.compile(
+    r"(?:token=|key=|password=|pwd=|data source=|server=|defaultendpointsprotocol=http|[?&](?:amp;)?(?:sig|code)=)[^<\"'\n]*",
+    re.IGNORECASE,
+)
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
@@ -90,12 +96,17 @@ class Log:
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """Type, text and stack of an exception, as facts of a log line."""
+    """Type, text and stack of an exception, as facts of a log line, with what looks like a credential hidden."""
     return {
         "exception": type(error).__name__,
-        "message": str(error),
-        "stack": "".join(traceback.format_exception(error)),
+        "message": mask(str(error)),
+        "stack": mask("".join(traceback.format_exception(error))),
     }
+
+
+def mask(text: str) -> str:
+    """The text with everything that looks like a credential replaced, as the Functions host does before it logs."""
+    return _CREDENTIAL.sub("[Hidden Credential]", text)
 
 
 class AppRecords(logging.Handler):
@@ -113,7 +124,7 @@ class AppRecords(logging.Handler):
         facts: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
         if record.exc_info and record.exc_info[1] is not None:
             facts["exception"] = type(record.exc_info[1]).__name__
-            facts["stack"] = "".join(traceback.format_exception(record.exc_info[1]))
+            facts["stack"] = mask("".join(traceback.format_exception(record.exc_info[1])))
         self._log._line(level, "app_log", facts)  # noqa: SLF001 -- one module, two faces of the same line
 
 

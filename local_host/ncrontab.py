@@ -76,7 +76,7 @@ class Crontab:
                 if found is not None:
                     return found
             day += timedelta(days=1)
-        raise ScheduleError("no day ever matches this schedule")
+        raise ScheduleError("no day ever matches the schedule")
 
     def _matches(self, day: date) -> bool:
         return day.day in self.days and day.month in self.months and day.isoweekday() % 7 in self.weekdays
@@ -111,7 +111,7 @@ def parse_schedule(text: str, zone: tzinfo = UTC) -> Schedule:
         )
     values = [_parse_field(part, *field) for part, field in zip(parts, FIELDS, strict=True)]
     seconds, minutes, hours, days, months, weekdays = values
-    schedule = Crontab(
+    return Crontab(
         tuple(sorted(seconds)),
         tuple(sorted(minutes)),
         tuple(sorted(hours)),
@@ -120,9 +120,6 @@ def parse_schedule(text: str, zone: tzinfo = UTC) -> Schedule:
         frozenset(weekdays),
         zone,
     )
-    # 30 February and its like: found out now rather than when nothing ever runs.
-    schedule._next_reading(datetime(2000, 1, 1))  # noqa: DTZ001, SLF001 -- a wall-clock reading, of our own
-    return schedule
 
 
 def _parse_field(text: str, name: str, low: int, high: int, names: tuple[str, ...]) -> set[int]:
