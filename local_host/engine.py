@@ -40,7 +40,8 @@ from local_host.model import (
     UnknownInstance,
     WrongState,
 )
-from local_host.walk import HTTP_ACTIVITY, Known
+from local_host.walk_actions import HTTP_ACTIVITY
+from local_host.walk_state import Known
 
 _MAX_ID_LENGTH = 256
 _FORBIDDEN_IN_ID = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")

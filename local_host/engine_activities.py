@@ -16,7 +16,7 @@ from local_host.engine_state import ActivityWork
 from local_host.history import Event, storable, to_json
 from local_host.log import Log
 from local_host.model import ActivityFunction
-from local_host.walk import HTTP_ACTIVITY
+from local_host.walk_actions import HTTP_ACTIVITY
 
 
 class Activities:

@@ -16,7 +16,8 @@ from local_host.episode import Episode, run_episode
 from local_host.history import timestamp, to_json
 from local_host.log import Log
 from local_host.model import Functions
-from local_host.walk import Activity, Child, Known, Operation, Outcome, Timer
+from local_host.walk import Outcome
+from local_host.walk_state import Activity, Child, Known, Operation, Timer
 
 _TIMERS_AT_ONCE = 1000
 

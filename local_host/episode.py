@@ -13,7 +13,8 @@ from local_host.engine_state import Execution
 from local_host.history import Event, to_json
 from local_host.model import Functions
 from local_host.sdk import Response, run_orchestrator
-from local_host.walk import Identity, Known, Outcome, walk
+from local_host.walk import Outcome, walk
+from local_host.walk_state import Identity, Known
 
 # Extension: the durations are those of Azure Storage; SDK: `upperSchemaVersionNew` 2 gives answers of schema version 2.
 _REQUEST_TAIL = (
