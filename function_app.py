@@ -72,7 +72,7 @@ for route, starter in (
     )
 
 for route, page in (
-    ("", home),
+    ("/", home),
     ("assets/{*path}", asset),
     ("operations", operations_page),
     ("openapi.json", openapi),

@@ -1,0 +1,377 @@
+"""The ceremonies over HTTP: starting, following, answering, cancelling; and every way to be refused."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from azure.durable_functions import DurableOrchestrationClient
+from azure.functions import HttpResponse
+
+from passkeys.tickets import issue_ticket
+from passkeys.world import World
+from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
+from starters.problems import PROBLEMS
+from starters.service import healthz
+from tests.orchestrators.scenarios import request as scenario_request
+from tests.starters.fakes import (
+    AUTHENTICATION,
+    NOW,
+    OPTIONS,
+    REGISTRATION,
+    WAITING,
+    FakeClient,
+    body_of,
+    ended,
+    instance,
+    request,
+)
+
+B64 = "AAAAAAAAAAAAAAAAAAAAAA"
+ASSERTION = {
+    "id": B64,
+    "rawId": B64,
+    "type": "public-key",
+    "response": {"clientDataJSON": B64, "authenticatorData": B64, "signature": B64, "userHandle": B64},
+    "clientExtensionResults": {"prf": {"results": {"first": "c2VjcmV0"}}},
+}
+ATTESTATION = {
+    "id": B64,
+    "rawId": B64,
+    "type": "public-key",
+    "response": {"clientDataJSON": B64, "attestationObject": B64, "transports": ["internal"]},
+    "clientExtensionResults": {},
+}
+
+
+async def ticket(world: World) -> str:
+    return await issue_ticket(world.store, "ada", seconds=60, now=NOW, random_bytes=world.random_bytes)
+
+
+def test_the_fake_client_is_spelt_as_the_real_one() -> None:
+    """Every method and parameter of the fake exists in the SDK's client: a misspelt call cannot pass the tests."""
+    for name, method in inspect.getmembers(FakeClient, inspect.iscoroutinefunction):
+        real = inspect.signature(getattr(DurableOrchestrationClient, name)).parameters
+        for parameter in inspect.signature(method).parameters:
+            assert parameter in real, (name, parameter)
+
+
+async def test_a_sign_in_starts_with_its_options(world: World, client: FakeClient) -> None:
+    """202, the options, when they die, and three URLs for this one ceremony; nothing of the engine's own."""
+    response = await authentications(world, request("POST", "/authentications", {}), client)
+    body = body_of(response)
+    started = body["id"]
+    assert response.status_code == 202
+    assert response.headers["Location"] == f"/ceremonies/{started}"
+    assert response.headers["Retry-After"] == "1"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert body == {
+        "id": started,
+        "kind": "authentication",
+        "status": {"v": 1, "stage": "awaiting_authenticator"},
+        "publicKey": OPTIONS,
+        "expiresAt": WAITING["expiresAt"],
+        "statusQueryGetUri": f"/ceremonies/{started}",
+        "sendResponsePostUri": f"/ceremonies/{started}/response",
+        "cancelDeleteUri": f"/ceremonies/{started}",
+    }
+    assert re.fullmatch(r"authentication-[0-9a-f]{32}", started)
+
+
+async def test_the_orchestrator_gets_its_limits_and_no_secret(world: World, client: FakeClient) -> None:
+    """A registration's input: person, limits per person, network and shard; the ticket's digest, never the ticket."""
+    secret = await ticket(world)
+    response = await registrations(world, request("POST", "/registrations", {"ticket": secret}), client)
+    assert response.status_code == 202
+    ((_, name, started, given),) = client.calls
+    assert (name, given["ceremony_id"], given["kind"]) == ("register_passkey", started, "registration")
+    assert set(given) == set(scenario_request("registration"))
+    assert given["person"] == "ada"
+    assert [limit["policy"] for limit in given["limits"]] == ["person", "network", "global"]
+    assert given["limits"][0] | {"key": ""} == {
+        "policy": "person",
+        "key": "",
+        "capacity": 10,
+        "refill_seconds": 600,
+    }
+    assert given["limits"][1]["key"] == given["network"] == "203.0.113.0-24"
+    assert secret not in json.dumps(given)
+    assert "ada" not in json.dumps(given["limits"])
+
+
+async def test_a_slow_start_answers_without_options(world: World, client: FakeClient) -> None:
+    """When the options take too long the caller gets the URLs, and finds the options in the status."""
+    client.on_start = lambda found: instance(found, "Pending")
+    body = body_of(await authentications(world, request("POST", "/authentications", {}), client))
+    assert "publicKey" not in body
+    assert "status" not in body
+    assert body["statusQueryGetUri"] == f"/ceremonies/{body['id']}"
+
+
+async def test_following_shows_a_fixed_few_members(client: FakeClient) -> None:
+    """The Durable status contract without input and without the engine's URLs: 202 with where to ask again."""
+    client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom={**WAITING, "internal": "secret"})
+    response = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    assert response.status_code == 202
+    assert response.headers["Location"] == f"/ceremonies/{AUTHENTICATION}"
+    assert body_of(response) == {
+        "name": "authentication",
+        "instanceId": AUTHENTICATION,
+        "runtimeStatus": "Running",
+        "customStatus": WAITING,
+        "output": None,
+        "createdTime": "2026-01-01T12:00:00.000Z",
+        "lastUpdatedTime": "2026-01-01T12:00:05.000Z",
+    }
+
+
+async def test_a_long_poll_ends_when_the_stage_is_another(client: FakeClient) -> None:
+    """With `after` a poll comes back as soon as the ceremony has moved on, though it still runs."""
+    client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING)
+    response = await ceremony(
+        request("GET", "/?wait=25&after=admitting", route={"id": AUTHENTICATION}), client
+    )
+    assert body_of(response)["customStatus"]["stage"] == "awaiting_authenticator"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "exact", "told"),
+    [
+        ("rejected", "signature_invalid", "not_verified"),
+        ("rejected", "credential_unknown", "not_verified"),
+        ("refused", "person_disabled", "not_allowed"),
+        ("refused", "ticket_used", "not_allowed"),
+        ("failed", "dependency_failed", None),
+        ("expired", None, None),
+        ("canceled", None, None),
+        ("rate_limited", None, None),
+    ],
+)
+async def test_the_exact_reason_stays_inside(
+    client: FakeClient, outcome: str, exact: str | None, told: str | None
+) -> None:
+    """Outside, every rejection is one, and every refusal: nobody learns which check failed, or about whom."""
+    person = {"id": "ada", "display_name": "Ada"}
+    client.instances[AUTHENTICATION] = ended(AUTHENTICATION, outcome, exact, person=person, credential_id="x")
+    response = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    out = body_of(response)["output"]
+    assert response.status_code == 200
+    assert (out["outcome"], out["reason"], out["person"], out["credential_id"]) == (outcome, told, None, None)
+
+
+async def test_a_completed_ceremony_says_who(client: FakeClient) -> None:
+    """Person and credential, for the holder of the id of a completed ceremony."""
+    person = {"id": "ada", "display_name": "Ada"}
+    client.instances[AUTHENTICATION] = ended(AUTHENTICATION, "completed", person=person, credential_id="x")
+    out = body_of(await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
+    assert (out["person"], out["credential_id"]) == (person, "x")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "outcome"), [("Failed", "failed"), ("Terminated", "canceled"), ("Canceled", "canceled")]
+)
+async def test_what_the_engine_says_of_an_ended_instance_stays_inside(
+    client: FakeClient, runtime: str, outcome: str
+) -> None:
+    """A failure's text quotes code and data, a termination's an operator: the holder gets an outcome."""
+    client.instances[AUTHENTICATION] = instance(
+        AUTHENTICATION, runtime, out="Orchestrator function failed: secret"
+    )
+    response = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    assert response.status_code == 200
+    assert body_of(response)["output"]["outcome"] == outcome
+    assert b"secret" not in response.get_body()
+
+
+async def test_an_answer_is_handed_over_without_what_nobody_reads(client: FakeClient) -> None:
+    """The event has the members that verification uses; client extension results, which may be keys, go nowhere."""
+    client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING)
+    response = await ceremony_response(request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}), client)
+    assert response.status_code == 200
+    assert body_of(response)["output"]["outcome"] == "completed"
+    ((_, found, name, data),) = client.calls
+    assert (found, name, data["id"]) == (AUTHENTICATION, "authenticator_response", B64)
+    assert "c2VjcmV0" not in json.dumps(data)
+
+
+async def test_an_answer_that_takes_long_is_202(client: FakeClient) -> None:
+    """Accepted, and where to ask for the outcome."""
+    client.instances[REGISTRATION] = instance(REGISTRATION, custom=WAITING)
+    client.on_event = lambda found: instance(found, custom={"v": 1, "stage": "verifying"})
+    response = await ceremony_response(request("POST", "/", ATTESTATION, route={"id": REGISTRATION}), client)
+    assert response.status_code == 202
+    assert response.headers["Location"] == f"/ceremonies/{REGISTRATION}"
+
+
+async def test_cancelling_twice_does_no_harm(client: FakeClient) -> None:
+    """The second cancellation says the same as the first."""
+    client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING)
+    client.on_event = lambda found: ended(found, "canceled")
+    for _ in range(2):
+        response = await ceremony(request("DELETE", "/", route={"id": AUTHENTICATION}), client)
+        assert response.status_code == 200
+        assert body_of(response)["output"]["outcome"] == "canceled"
+
+
+Call = Callable[[World, FakeClient], Awaitable[HttpResponse]]
+
+
+def _start(body: object, **headers: str) -> Call:
+    return lambda world, client: authentications(
+        world, request("POST", "/", body, headers=headers or None), client
+    )
+
+
+def _register(body: object) -> Call:
+    return lambda world, client: registrations(world, request("POST", "/", body), client)
+
+
+def _ceremony(method: str, found: str, query: str = "") -> Call:
+    return lambda _, client: ceremony(request(method, f"/{query}", route={"id": found}), client)
+
+
+def _answer(found: str, body: object) -> Call:
+    return lambda _, client: ceremony_response(request("POST", "/", body, route={"id": found}), client)
+
+
+def _starts_as(found: dict[str, Any]) -> Callable[[FakeClient], None]:
+    def arrange(client: FakeClient) -> None:
+        client.on_start = lambda instance_id: {**found, "instanceId": instance_id}
+
+    return arrange
+
+
+def _has(found: dict[str, Any]) -> Callable[[FakeClient], None]:
+    def arrange(client: FakeClient) -> None:
+        client.instances[found["instanceId"]] = found
+
+    return arrange
+
+
+def _breaks(client: FakeClient) -> None:
+    client.broken = True
+
+
+nothing: Callable[[FakeClient], None] = lambda _: None
+running = _has(instance(AUTHENTICATION, custom=WAITING))
+gone = _has(ended(AUTHENTICATION, "completed"))
+limited = ended(AUTHENTICATION, "rate_limited", retry_after_seconds=7)
+
+# (code, how the task hub is, the call, headers that come with it)
+REFUSALS: list[tuple[str, Callable[[FakeClient], None], Call, dict[str, str]]] = [
+    ("body_malformed", nothing, _start(b"{"), {}),
+    ("body_too_large", nothing, _start(b'{"x":"' + b"x" * 65536 + b'"}'), {}),
+    ("media_type_unsupported", nothing, _start(b"{}", **{"content-type": "text/plain"}), {}),
+    ("request_malformed", nothing, _start({"mediation": "silent"}), {}),
+    ("request_malformed", nothing, _start({"mediation": ["modal"]}), {}),
+    ("request_malformed", nothing, _register({}), {}),
+    ("request_malformed", nothing, _register({"ticket": ""}), {}),
+    ("request_malformed", nothing, _register({"ticket": 7}), {}),
+    ("request_malformed", nothing, _register({"ticket": "x" * 257}), {}),
+    ("ticket_invalid", nothing, _register({"ticket": "nobody's"}), {}),
+    ("ticket_invalid", nothing, _register({"ticket": "../../credentials/x"}), {}),
+    ("rate_limited", _starts_as(limited), _start({}), {"Retry-After": "7"}),
+    (
+        "unavailable",
+        _starts_as(ended(AUTHENTICATION, "failed", "dependency_failed")),
+        _start({}),
+        {"Retry-After": "1"},
+    ),
+    ("ceremony_unknown", nothing, _ceremony("GET", AUTHENTICATION), {}),
+    ("ceremony_unknown", nothing, _ceremony("GET", "@audit_log@00"), {}),
+    ("ceremony_unknown", nothing, _ceremony("DELETE", AUTHENTICATION), {}),
+    ("ceremony_unknown", nothing, _answer(AUTHENTICATION, ASSERTION), {}),
+    ("parameter_invalid", running, _ceremony("GET", AUTHENTICATION, "?wait=26"), {}),
+    ("parameter_invalid", running, _ceremony("GET", AUTHENTICATION, "?after=nowhere"), {}),
+    ("ceremony_finished", gone, _ceremony("DELETE", AUTHENTICATION), {}),
+    (
+        "ceremony_finished",
+        running,
+        _ceremony("DELETE", AUTHENTICATION),
+        {},
+    ),  # the fake completes at any event
+    ("ceremony_finished", gone, _answer(AUTHENTICATION, ASSERTION), {}),
+    ("response_malformed", running, _answer(AUTHENTICATION, {}), {}),
+    ("response_malformed", running, _answer(AUTHENTICATION, ATTESTATION), {}),
+    ("response_malformed", running, _answer(AUTHENTICATION, {**ASSERTION, "rawId": "+/="}), {}),
+    ("body_malformed", running, _answer(AUTHENTICATION, [ASSERTION]), {}),
+    ("method_not_allowed", nothing, _ceremony("PUT", AUTHENTICATION), {"Allow": "DELETE, GET, HEAD"}),
+    ("not_ready", _breaks, lambda world, client: healthz(world, request("GET", "/healthz"), client), {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "arrange", "call", "headers"), REFUSALS, ids=[f"{n}-{row[0]}" for n, row in enumerate(REFUSALS)]
+)
+async def test_every_refusal_is_a_problem_with_its_code(
+    world: World,
+    client: FakeClient,
+    code: str,
+    arrange: Callable[[FakeClient], None],
+    call: Call,
+    headers: dict[str, str],
+) -> None:
+    """RFC 9457: media type, a type that ends in the code, the status in both places, and a next step for the caller."""
+    arrange(client)
+    response = await call(world, client)
+    problem = body_of(response)
+    assert (problem["code"], response.status_code) == (code, PROBLEMS[code].status)
+    assert problem["type"] == f"urn:durable-passkeys:problem:{code}"
+    assert problem["status"] == response.status_code
+    assert problem["detail"]
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert {name: response.headers[name] for name in headers} == headers
+
+
+async def test_a_malformed_answer_burns_no_challenge(client: FakeClient) -> None:
+    """What is refused for its shape never reaches the ceremony."""
+    running(client)
+    await ceremony_response(request("POST", "/", {"id": 1}, route={"id": AUTHENTICATION}), client)
+    assert client.calls == []
+
+
+async def test_unknown_expired_and_used_tickets_look_alike(world: World, client: FakeClient) -> None:
+    """One status, one body: nobody can tell a ticket that was from one that never was."""
+    expired = await issue_ticket(world.store, "ada", seconds=-1, now=NOW, random_bytes=world.random_bytes)
+    answers = [
+        await registrations(world, request("POST", "/", {"ticket": secret}), client)
+        for secret in (expired, "x" * 43)
+    ]
+    assert answers[0].get_body() == answers[1].get_body()
+    assert {answer.status_code for answer in answers} == {403}
+    assert client.calls == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+async def test_a_wrong_method_is_told_the_right_ones(world: World, client: FakeClient, method: str) -> None:
+    """405 with Allow, on every route."""
+    for call in (registrations, authentications):
+        response = await call(world, request(method, "/"), client)
+        assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    response = await ceremony_response(request(method, "/", route={"id": AUTHENTICATION}), client)
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
+async def test_head_is_get(client: FakeClient) -> None:
+    """HEAD has the status and headers of GET; the host drops the content."""
+    gone(client)
+    head = await ceremony(request("HEAD", "/", route={"id": AUTHENTICATION}), client)
+    get = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    assert (head.status_code, dict(head.headers)) == (get.status_code, dict(get.headers))
+
+
+async def test_a_broken_task_hub_is_not_blamed_on_the_caller(client: FakeClient) -> None:
+    """When an event can't be raised though the ceremony runs, the failure is ours, and surfaces as one."""
+    running(client)
+
+    async def refuse(*_: object) -> None:
+        raise OSError("no task hub")
+
+    client.raise_event = refuse  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="no task hub"):
+        await ceremony_response(request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}), client)
