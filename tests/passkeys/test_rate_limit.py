@@ -120,7 +120,10 @@ def test_every_state_is_exact_in_json() -> None:
     assert Limit(MAX_CAPACITY, MAX_REFILL_SECONDS).full < 2**53
 
 
-@pytest.mark.parametrize(("capacity", "refill_seconds"), [(0, 1), (1, 0), (-1, 60), (MAX_CAPACITY + 1, 1), (1, MAX_REFILL_SECONDS + 1)])
+@pytest.mark.parametrize(
+    ("capacity", "refill_seconds"),
+    [(0, 1), (1, 0), (-1, 60), (MAX_CAPACITY + 1, 1), (1, MAX_REFILL_SECONDS + 1)],
+)
 def test_a_limit_that_is_none_is_refused(capacity: int, refill_seconds: int) -> None:
     """Zero, negative and absurd limits do not come to be."""
     with pytest.raises(ValueError, match="a limit is"):

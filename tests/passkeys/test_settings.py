@@ -1,0 +1,162 @@
+"""The settings: all mistakes at once, no setting undocumented, and with none at all the local profile runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from passkeys.errors import SettingsError
+from passkeys.rate_limit import Limit
+from passkeys.settings import SETTINGS, Settings, load
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+ROWS = {
+    match[1]: match.groups()[1:]
+    for match in re.finditer(r"^\| `(PASSKEYS_\w+)` \| (.+?) \| (.+?) \| (.+?) \|$", DOCUMENT, re.MULTILINE)
+}
+# The defaults that are computed, as the page writes them: the surroundings, and what comes of them.
+COMPUTED = {
+    "PASSKEYS_ORIGINS": (
+        "http://$WEBSITE_HOSTNAME",
+        {"WEBSITE_HOSTNAME": "localhost:9"},
+        "http://localhost:9",
+    ),
+    "PASSKEYS_STORE": ("$LOCAL_HOST_STATE/store", {"LOCAL_HOST_STATE": "/s"}, "/s/store"),
+}
+
+
+def test_with_no_settings_the_local_profile_runs() -> None:
+    """Nothing set: localhost, demo people, user verification required."""
+    settings = load({})
+    assert settings.origins == ("http://localhost:7071",)
+    assert (settings.rp_id, settings.profile, settings.directory) == ("localhost", "local", None)
+    assert settings.user_verification == "required"
+    assert settings.store == Path(".local/store")
+    assert settings.limit_network == Limit(30, 60)
+
+
+def test_every_setting_is_documented_in_order_with_its_default() -> None:
+    """docs/settings.md has one row for each setting, with the default that the code has, and what happens when it is wrong."""
+    assert list(ROWS) == [setting.name for setting in SETTINGS]
+    for setting in SETTINGS:
+        default, does, wrong = ROWS[setting.name]
+        if isinstance(setting.default, str):
+            assert default == (f"`{setting.default}`" if setting.default else "none"), setting.name
+        else:
+            written, surroundings, computed = COMPUTED[setting.name]
+            assert default == f"`{written}`"
+            assert setting.default(surroundings) == computed
+        assert len(does) > 20, setting.name
+        assert wrong.endswith("."), setting.name
+
+
+def test_every_field_is_set_by_one_setting() -> None:
+    """No field without a setting, no setting without a field, and the names agree."""
+    assert [setting.field for setting in SETTINGS] == list(Settings.__slots__)
+    assert all(setting.name == f"PASSKEYS_{setting.field.upper()}" for setting in SETTINGS)
+
+
+WRONG = {
+    "PASSKEYS_PROFILE": ["azure", "LOCAL"],
+    "PASSKEYS_RP_ID": ["https://a.example", "A.example", "127.0.0.1", "::1", "a..example", "-a.example", "a.example:443", "a_b.example"],
+    "PASSKEYS_RP_NAME": [" ", "x" * 65, "a\nb", "é" * 33],
+    "PASSKEYS_ORIGINS": [
+        "localhost", "http://localhost/", "http://localhost:80", "https://localhost:443", "http://LOCALHOST", "ftp://localhost",
+        "http://localhost,http://localhost", "http://user@localhost", "http://localhost:x", "http://localhost:0", "http://localhost?x", ",",
+    ],
+    "PASSKEYS_CEREMONY_SECONDS": ["0", "601", "5m", "-1", "1.5", " 300", "٣٠٠"],
+    "PASSKEYS_ATTESTATION": ["enterprise", "None"],
+    "PASSKEYS_USER_VERIFICATION": ["discouraged"],
+    "PASSKEYS_HINTS": ["phone", "hybrid,hybrid"],
+    "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
+    "PASSKEYS_LIMIT_PERSON": ["ten/600"],
+    "PASSKEYS_LIMIT_GLOBAL": ["600 / 60"],
+    "PASSKEYS_LIMIT_GLOBAL_SHARDS": ["0", "65"],
+    "PASSKEYS_AUDIT_SHARDS": ["0", "65"],
+    "PASSKEYS_AUDIT_FLUSH_SCHEDULE": ["* * * * *", "every 2 seconds", "* * * * * * *"],
+    "PASSKEYS_TICKET_SECONDS": ["59", "2592001"],
+    "PASSKEYS_DIRECTORY": ["/nowhere/people.json"],
+    "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
+    "PASSKEYS_STORE": [__file__],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in WRONG.items() for text in texts])
+def test_a_wrong_value_is_named_with_what_it_must_be(name: str, text: str) -> None:
+    """One mistake, which names the setting and the value, and says what it must be."""
+    with pytest.raises(SettingsError) as error:
+        load({name: text})
+    (mistake,) = error.value.mistakes
+    assert mistake.startswith(f"{name}={text!r}: must be ")
+
+
+def test_every_setting_can_be_wrong() -> None:
+    """The table of mistakes leaves out no setting."""
+    assert set(WRONG) == {setting.name for setting in SETTINGS}
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """One wrong value for each setting gives one mistake for each, in the one message."""
+    with pytest.raises(SettingsError) as error:
+        load({name: texts[0] for name, texts in WRONG.items()})
+    assert len(error.value.mistakes) == len(SETTINGS)
+    assert all(name in str(error.value) for name in WRONG)
+
+
+def test_a_misspelt_setting_is_a_mistake() -> None:
+    """A setting that does not exist is refused, with the one that was probably meant."""
+    with pytest.raises(
+        SettingsError, match="PASSKEYS_ORIGIN: there is no such setting. Is PASSKEYS_ORIGINS meant?"
+    ):
+        load({"PASSKEYS_ORIGIN": "https://a.example"})
+
+
+def test_the_local_profile_refuses_to_start_in_azure() -> None:
+    """Design rule: demo people and local files never run in Azure."""
+    with pytest.raises(SettingsError, match="must never run in Azure"):
+        load({"WEBSITE_INSTANCE_ID": "0123"})
+
+
+CONTRADICTIONS = [
+    (
+        {"PASSKEYS_RP_ID": "example.org", "PASSKEYS_ORIGINS": "https://example.com"},
+        "does not belong to PASSKEYS_RP_ID",
+    ),
+    (
+        {"PASSKEYS_RP_ID": "example.org", "PASSKEYS_ORIGINS": "https://notexample.org"},
+        "does not belong to PASSKEYS_RP_ID",
+    ),
+    ({"PASSKEYS_RP_ID": "example.org"}, "does not belong to PASSKEYS_RP_ID"),
+    ({"PASSKEYS_LIMIT_GLOBAL": "3/60"}, "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more"),
+]
+
+
+@pytest.mark.parametrize(("environ", "mistake"), CONTRADICTIONS)
+def test_values_that_contradict_each_other_are_a_mistake(environ: dict[str, str], mistake: str) -> None:
+    """Each value may be right alone and wrong beside another."""
+    with pytest.raises(SettingsError, match=mistake):
+        load(environ)
+
+
+def test_good_values_are_taken() -> None:
+    """What the page allows is what the code takes."""
+    settings = load(
+        {
+            "PASSKEYS_RP_ID": "example.org",
+            "PASSKEYS_ORIGINS": "https://example.org, https://login.example.org:8443",
+            "PASSKEYS_HINTS": "security-key,client-device",
+            "PASSKEYS_LIMIT_PERSON": "1000000/86400",
+            "PASSKEYS_RP_NAME": "Müller & Söhne",
+            "PATH": "unrelated",
+        }
+    )
+    assert settings.origins == ("https://example.org", "https://login.example.org:8443")
+    assert settings.hints == ("security-key", "client-device")
+    assert settings.limit_person == Limit(1_000_000, 86_400)
+
+
+def test_an_empty_value_is_not_set() -> None:
+    """As Azure and local.settings.json write "not set"."""
+    assert load({setting.name: "" for setting in SETTINGS}) == load({})
