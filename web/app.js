@@ -225,7 +225,7 @@ function showEnrolled(output) {
     tone: "good",
     title: "Your passkey is ready",
     lead: `It belongs to ${nameOf(output.person)}. From now on, this is all you need to sign in.`,
-    facts: [["Passkey", output.credential_id, "code"], ["Created", time(output.at)]],
+    facts: [["Passkey", short(output.credential_id), "code"], ["Created", time(output.at)]],
     next: "Sign in with it",
     home: "",
     code: "",
@@ -238,7 +238,7 @@ function showSignedIn(output, attachment) {
   const where = { platform: "On this device", "cross-platform": "On a security key or another device" }[attachment];
   fillFacts($("signed-in-facts"), [
     ["Account", output.person?.id],
-    ["Passkey", output.credential_id, "code"],
+    ["Passkey", short(output.credential_id), "code"],
     ["Kept", where],
     ["Signed in", time(output.at)],
   ]);
@@ -247,19 +247,21 @@ function showSignedIn(output, attachment) {
 
 function showEnding(kind, ending, { focus = true } = {}) {
   if (["passkey_exists", "ticket_invalid"].includes(ending.code)) ticket = null;
-  stages.stop();
+  const tone = ["canceled", "rate_limited", "expired"].includes(ending.code) ? "calm" : "bad";
+  stages.stop(tone);
   const next = { retry: "Try again", home: "Go to sign-in", reload: "Reload this page" }[ending.next];
   if (ending.next === "home") again = showSignIn;
   if (ending.next === "reload") again = () => location.reload();
   const blocked = ["browser_unsupported", "browser_outdated", "insecure_context"].includes(ending.code);
   fillOutcome({
     ...ending,
-    tone: ["canceled", "rate_limited", "expired"].includes(ending.code) ? "calm" : "bad",
+    tone,
     facts: [],
     next: blocked ? "" : next,
     home: ending.next === "retry" ? (kind === "registration" ? "Sign in instead" : "Back") : "",
     focus,
   });
+  $("thread").hidden = blocked;
   if (ending.retryAfterSeconds > 0) holdBack(ending.retryAfterSeconds);
 }
 
@@ -316,6 +318,11 @@ function fillFacts(list, facts) {
 
 function nameOf(person) {
   return person?.display_name || person?.id || "you";
+}
+
+/** Enough of a credential id to tell one from another, and to find it in the audit trail. */
+function short(credentialId) {
+  return credentialId?.length > 16 ? `${credentialId.slice(0, 16)}…` : credentialId;
 }
 
 function time(iso) {

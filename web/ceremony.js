@@ -130,7 +130,11 @@ function ceremonyOf(kind, id, { publicKey, expiresAt }, serverNowMs) {
   // Two clocks: the deadline is the service's, the countdown is ours. The Date header says how far they are apart.
   const skewMs = Number.isFinite(serverNowMs) ? Date.now() - serverNowMs : 0;
   const givenMs = Date.parse(expiresAt ?? "");
-  const expiresAtMs = Number.isFinite(givenMs) ? givenMs + skewMs : Date.now() + (publicKey.timeout ?? 300_000);
+  // Date has whole seconds only: the options' own timeout, counted from now, is the better bound when it is nearer.
+  const expiresAtMs = Math.min(
+    Number.isFinite(givenMs) ? givenMs + skewMs : Infinity,
+    Date.now() + (publicKey.timeout ?? 300_000),
+  );
   return { id, kind, publicKey, expiresAtMs };
 }
 

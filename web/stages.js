@@ -84,8 +84,9 @@ export function createStages(list, announce) {
       moveTo(STEPS.length);
       draw();
     },
-    /** It ended at the step that it was at. */
-    stop() {
+    /** It ended at the step that it was at. `tone`: "calm" where nothing went wrong, else "bad". */
+    stop(tone) {
+      list.dataset.tone = tone;
       draw("stopped");
     },
   };
