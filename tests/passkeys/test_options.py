@@ -1,0 +1,112 @@
+"""The options: what the browser is asked for, always."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from passkeys.algorithms import ALGORITHMS
+from passkeys.credentials import CredentialDescriptor
+from passkeys.options import (
+    CHALLENGE_BYTES,
+    creation_options,
+    new_challenge,
+    new_user_handle,
+    request_options,
+)
+from passkeys.response import encode_base64url
+from passkeys.settings import load
+from tests.passkeys.worlds import CountedBytes
+
+CHALLENGE = b"\x07" * 32
+
+
+def creation(exclude: list[CredentialDescriptor] | None = None, **environ: str) -> dict[str, Any]:
+    return creation_options(
+        load(environ),
+        challenge=CHALLENGE,
+        deadline_seconds=120,
+        user_handle=b"\x01" * 32,
+        name="ada",
+        display_name="Ada Lovelace",
+        exclude=exclude or [],
+    )
+
+
+def test_creation_options_ask_for_a_passkey() -> None:
+    """A discoverable credential, user verification, the deadline as timeout, every algorithm of the table in order."""
+    options = creation()
+    assert options["rp"] == {"id": "localhost", "name": "Durable Passkeys"}
+    assert options["user"] == {
+        "id": encode_base64url(b"\x01" * 32),
+        "name": "ada",
+        "displayName": "Ada Lovelace",
+    }
+    assert options["challenge"] == encode_base64url(CHALLENGE)
+    assert options["timeout"] == 120_000
+    assert options["authenticatorSelection"] == {
+        "residentKey": "required",
+        "requireResidentKey": True,
+        "userVerification": "required",
+    }
+    assert [entry["alg"] for entry in options["pubKeyCredParams"]] == list(ALGORITHMS)
+    assert (options["attestation"], options["excludeCredentials"], options["hints"]) == ("none", [], [])
+
+
+def test_request_options_name_nobody() -> None:
+    """No credential is named, so nothing tells whether anybody has one."""
+    options = request_options(load({"PASSKEYS_HINTS": "hybrid"}), challenge=CHALLENGE, deadline_seconds=120)
+    assert options == {
+        "challenge": encode_base64url(CHALLENGE),
+        "timeout": 120_000,
+        "rpId": "localhost",
+        "allowCredentials": [],
+        "userVerification": "required",
+        "hints": ["hybrid"],
+    }
+
+
+def test_the_persons_own_credentials_are_excluded() -> None:
+    """With the transports that browsers know; unknown ones are left out, not passed on as a mistake."""
+    options = creation(
+        [CredentialDescriptor(b"\x01", ("internal", "warp")), CredentialDescriptor(b"\x02", ("warp",))]
+    )
+    assert options["excludeCredentials"] == [
+        {"id": "AQ", "type": "public-key", "transports": ["internal"]},
+        {"id": "Ag", "type": "public-key"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "member"),
+    [
+        ("PASSKEYS_ATTESTATION", "direct", lambda options: options["attestation"]),
+        (
+            "PASSKEYS_USER_VERIFICATION",
+            "preferred",
+            lambda options: options["authenticatorSelection"]["userVerification"],
+        ),
+        ("PASSKEYS_RP_NAME", "Acme", lambda options: options["rp"]["name"]),
+        ("PASSKEYS_HINTS", "client-device", lambda options: options["hints"][0]),
+    ],
+)
+def test_the_settings_are_obeyed(name: str, value: str, member: Any) -> None:
+    """What an operator sets is what the browser is asked."""
+    assert member(creation(**{name: value})) == value
+
+
+def test_challenges_are_32_random_bytes_and_never_the_same() -> None:
+    """Design rule: a challenge has at least 32 random bytes."""
+    random_bytes = CountedBytes()
+    challenges = {new_challenge(random_bytes) for _ in range(100)}
+    assert len(challenges) == 100
+    assert {len(challenge) for challenge in challenges} == {CHALLENGE_BYTES} == {32}
+
+
+def test_a_user_handle_is_random_and_short_enough() -> None:
+    """WebAuthn L3 §5.4.3: at most 64 bytes, and nothing of the person in it."""
+    random_bytes = CountedBytes()
+    handles = {new_user_handle(random_bytes) for _ in range(10)}
+    assert len(handles) == 10
+    assert all(16 <= len(handle) <= 64 for handle in handles)
