@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from local_host.database import Database, from_us, to_us
-from local_host.history import Event, to_json
+from local_host.history import Event, entity_id, to_json
 from local_host.model import EntityInfo, Instance, InstanceFilter, InvalidArgument
 from local_host.queries import statements
 
@@ -21,8 +21,9 @@ _LAST = "\U0010ffff"  # sorts behind every text that begins with the same prefix
 def get_instance(database: Database, instance_id: str) -> Instance | None:
     """One instance; an entity is one too, under its id `@name@key`."""
     if instance_id.startswith("@"):
-        found = database.row(SQL["entity_by_id"], (instance_id,))
-        return None if found is None else _entity_instance((instance_id, *found[1:]))
+        canonical = entity_id(instance_id)
+        found = database.row(SQL["entity_by_id"], (canonical,))
+        return None if found is None else _entity_instance((canonical, *found[1:]))
     found = database.row(SQL["instance_by_id"], (instance_id,))
     return None if found is None else _instance((found[1], *found[3:4], *found[5:11]))
 
@@ -84,8 +85,8 @@ def list_entities(
         "top": top + 1,
     }
     found = []
-    for entity_id, state, _created_us, updated_us in database.rows(READS["list_entities"], parameters):
-        entity_name, _, key = entity_id[1:].partition("@")
+    for written, state, _created_us, updated_us in database.rows(READS["list_entities"], parameters):
+        entity_name, _, key = written[1:].partition("@")
         found.append(EntityInfo(entity_name, key, state, from_us(updated_us)))
     return _page(found, top, lambda entity: f"@{entity.name}@{entity.key}")
 
@@ -130,11 +131,11 @@ def _instance(row: tuple[Any, ...]) -> Instance:
 
 
 def _entity_instance(row: tuple[Any, ...]) -> Instance:
-    entity_id, state, created_us, updated_us = row
+    written, state, created_us, updated_us = row
     # As on Azure: the state is in the input, the scheduler's view in the custom status.
     return Instance(
-        instance_id=entity_id,
-        name=f"@{entity_id[1:].partition('@')[0]}",
+        instance_id=written,
+        name=f"@{written[1:].partition('@')[0]}",
         status="Running",
         input=to_json({"exists": True, "state": state}),
         custom_status=to_json({"entityExists": True, "queueSize": 0, "lockedBy": None}),

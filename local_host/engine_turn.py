@@ -12,8 +12,8 @@ from collections.abc import Callable
 from local_host import entities, history
 from local_host.engine_state import SQL, ActivityWork, Entity, Execution, OperationMessage, State
 from local_host.engine_watchdog import Watchdog
-from local_host.episode import Episode, run_episode
-from local_host.history import timestamp, to_json
+from local_host.episode import Episode, identity_of, run_episode, scheduling_event
+from local_host.history import entity_id, timestamp, to_json
 from local_host.log import Log
 from local_host.model import Functions
 from local_host.walk import Outcome
@@ -233,7 +233,9 @@ class Turn:
         execution.open_calls, execution.needs = outcome.open_calls, outcome.needs
         for warning in outcome.warnings:
             self.log.warning("orchestration_warning", instance_id=execution.instance_id, message=warning)
+        identity = identity_of(execution)
         for decision in outcome.decisions:
+            execution.record(scheduling_event(decision, identity, self.at))
             _DECIDE[type(decision)](self, execution, decision)
         if outcome.status == "ContinuedAsNew":
             self._continue_as_new(execution, outcome)
@@ -310,22 +312,11 @@ class Turn:
             self.log.warning("large_payload", instance_id=instance_id, what=what, characters=len(text))
 
 
-# -- decisions: the event each leaves in the history, and the message it sends ---------------------------------------
+# -- decisions: the message each sends ------------------------------------------------------------------------------
 
 
 def _decide_activity(turn: Turn, execution: Execution, decision: Activity) -> None:
-    execution.record(
-        history.scheduling_event(
-            history.TASK_SCHEDULED,
-            turn.at,
-            decision.task_id,
-            Name=decision.name,
-            Version="",
-            Input=None,
-            Tags=None,
-        )
-    )
-    if execution.status not in _OVER:
+    if not execution.is_over:
         number = next(turn.state.activity_ids)
         execution.activities[decision.task_id] = number
         execution.new_activities.append(
@@ -342,66 +333,32 @@ def _decide_activity(turn: Turn, execution: Execution, decision: Activity) -> No
 
 
 def _decide_child(turn: Turn, execution: Execution, decision: Child) -> None:
-    input_text = None if decision.input is None else to_json(decision.input)
-    execution.record(
-        history.scheduling_event(
-            history.SUB_ORCHESTRATION_CREATED,
-            turn.at,
-            decision.task_id,
-            Name=decision.name,
-            Version="",
-            InstanceId=decision.instance_id,
-            Input=input_text,
-        )
-    )
     replaced = turn.state.find(decision.instance_id)
     if replaced is not None:
         turn.state.remove(replaced)
+    input_text = None if decision.input is None else to_json(decision.input)
     parent = (execution.instance_id, execution.execution_id, decision.task_id)
     turn.start(decision.name, decision.instance_id, input_text, "", parent)
 
 
 def _decide_timer(turn: Turn, execution: Execution, decision: Timer) -> None:
-    fire_us = history.parse_timestamp(decision.fire_at)
-    execution.record(
-        history.scheduling_event(history.TIMER_CREATED, turn.at, decision.task_id, FireAt=timestamp(fire_us))
-    )
-    if execution.status not in _OVER:
+    if not execution.is_over:
+        fire_us = history.parse_timestamp(decision.fire_at)
         execution.new_timers.append((decision.task_id, fire_us))
         due_us = turn.state.next_timer_us
         turn.state.next_timer_us = fire_us if due_us is None else min(due_us, fire_us)
 
 
 def _decide_operation(turn: Turn, execution: Execution, decision: Operation) -> None:
-    # The action's JSON text travels as a JSON string: the entity function decodes it twice.
     input_text = None if decision.input is None else to_json(decision.input)
-    message: dict[str, object] = {"op": decision.operation, "input": input_text}
-    if decision.request_id is None:
-        message |= {"signal": True}
-        operation = OperationMessage(decision.operation, input_text)
-    else:
-        caller = (decision.request_id, execution.instance_id, execution.execution_id)
-        message |= {"id": decision.request_id, "parent": caller[1], "parentExecution": caller[2]}
-        operation = OperationMessage(decision.operation, input_text, *caller)
-    execution.record(
-        history.scheduling_event(
-            history.EVENT_SENT,
-            turn.at,
-            decision.task_id,
-            InstanceId=decision.entity_id,
-            Name="op",
-            Input=to_json(message),
+    operation = OperationMessage(decision.operation, input_text)
+    if decision.request_id is not None:
+        operation = OperationMessage(
+            decision.operation, input_text, decision.request_id, execution.instance_id, execution.execution_id
         )
-    )
-    turn.state.enqueue(turn.state.entity(_canonical(decision.entity_id), turn.now_us), operation)
+    turn.state.enqueue(turn.state.entity(entity_id(decision.entity_id), turn.now_us), operation)
 
 
-def _canonical(entity_id: str) -> str:
-    name, at, key = entity_id[1:].partition("@")
-    return f"@{name.lower()}{at}{key}"
-
-
-_OVER = frozenset({"Completed", "Failed", "Terminated"})
 _DECIDE: dict[type, Callable[..., None]] = {
     Activity: _decide_activity,
     Child: _decide_child,

@@ -222,9 +222,10 @@ def generic_event(at: str, data: str) -> Event:
     return _with_reason(GENERIC_EVENT, at, "Data", data)
 
 
-def scheduling_event(event_type: int, at: str, task_id: int, **members: object) -> Event:
-    """TaskScheduled, SubOrchestrationInstanceCreated, TimerCreated or EventSent."""
-    return {"EventType": event_type, "EventId": task_id, "IsPlayed": False, "Timestamp": at} | members
+def entity_id(written: str) -> str:
+    """The one spelling of an entity's id: `@name@key`, the name in lower case, the key as it is."""
+    name, at, key = written[1:].partition("@")
+    return f"@{name.lower()}{at}{key}"
 
 
 def rewound(events: Iterable[Event]) -> tuple[list[Event], list[str]]:

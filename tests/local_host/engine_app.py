@@ -102,10 +102,10 @@ class Bench:
         while idle < 3:
             await asyncio.sleep(0)
             busy = (
-                self.engine._turn_due
-                or self.engine._requests
-                or self.engine._activities._running
-                or self.engine._activities.finished
+                self.engine._turns._turn_due
+                or self.engine._turns._requests
+                or self.engine._turns._activities._running
+                or self.engine._turns._activities.finished
             )
             idle = 0 if busy else idle + 1
 
