@@ -202,8 +202,8 @@ def _read_function(registered: Any, directory: Path, environ: Mapping[str, str])
                 name, f"has a binding of type {binding['type']!r}", "This host has http and durableClient."
             )
     call = registered.get_user_function()
-    wants_context = _check_parameters(name, bindings, call)
     _check_kind(name, triggers[0], client, call)
+    wants_context = _check_parameters(name, bindings, call)
     return Function(
         name, triggers[0], call, inspect.iscoroutinefunction(call), wants_context, client, str(directory)
     )
@@ -243,7 +243,7 @@ def _check_parameters(name: str, bindings: list[dict[str, Any]], call: Callable[
         raise _wrong(
             name,
             f"binds {', '.join(missing)} but its Python function has no such parameter",
-            f"Its parameters are: {', '.join(parameters) or 'none'}. Orchestrators and entities need context_name='context'.",
+            f"Its parameters are: {', '.join(parameters) or 'none'}.",
         )
     if extra:
         raise _wrong(name, f"has parameters without a binding: {', '.join(extra)}", "Bind or remove them.")
@@ -263,7 +263,9 @@ def _check_kind(
         raise _wrong(name, "has a durable client but is not `async def`", "Make it `async def`.")
     called = trigger.get("orchestration") or name
     if trigger["type"] == "orchestrationTrigger" and str(called).startswith("@"):
-        raise _wrong(name, "is an orchestrator whose name begins with @", "Rename it: @ marks entities.")
+        raise _wrong(
+            name, f"is the orchestrator {called!r}, whose name begins with @", "Rename it: @ marks entities."
+        )
 
 
 def _by_called_name(functions: Iterable[Function], member: str) -> dict[str, Function]:
