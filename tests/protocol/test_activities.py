@@ -185,6 +185,13 @@ def test_what_the_sdk_cannot_express_fails_the_instance(flows: Driver, name: str
     assert flows.failure(name)
 
 
+def test_a_function_that_is_no_generator_fails_generically(flows: Driver) -> None:
+    """Without the label that carries the actions, the failure is the whole message."""
+    message = flows.failure("fails_outside_a_generator", "no generator")
+    assert message.startswith("Orchestrator function 'fails_outside_a_generator' failed: ")
+    assert "no generator" in message
+
+
 def test_a_secret_in_an_orchestrator_error_never_reaches_the_status(flows: Driver) -> None:
     """Masking may damage the error's JSON, and then the failure is a generic one; the secret is gone either way."""
     assert "hunter2" not in flows.failure("fails", "Password=hunter2")

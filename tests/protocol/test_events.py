@@ -79,7 +79,7 @@ def test_two_waits_on_one_name_are_answered_newest_first(flows: Driver) -> None:
         assert flows.raise_event(instance_id, "go", data).status == 202
         until(
             lambda data=data: (
-                data in [event["Input"] for event in raised(flows, instance_id)]
+                data in str([event["Input"] for event in raised(flows, instance_id)])
                 or flows.instance(instance_id)["runtimeStatus"] == "Completed"
             ),
             f"{data} is in the history",

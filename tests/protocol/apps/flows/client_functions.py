@@ -5,6 +5,7 @@ from datetime import datetime
 
 import azure.durable_functions as df
 import azure.functions as func
+from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 import activities
 
@@ -35,7 +36,7 @@ def as_json(value):
     """Whatever a client operation returns, as JSON."""
     if isinstance(value, list):
         return [as_json(item) for item in value]
-    if isinstance(value, df.DurableOrchestrationStatus):
+    if isinstance(value, DurableOrchestrationStatus):
         known = {
             "exists": bool(value),
             "name": value.name,

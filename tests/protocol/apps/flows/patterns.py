@@ -133,6 +133,13 @@ def catches_child(context):
 @orchestrator
 def fails(context):
     raise ValueError(context.get_input())
+    yield
+
+
+@orchestrator
+def fails_outside_a_generator(context):
+    """Without a yield the SDK lets the exception through as it is."""
+    raise ValueError(context.get_input())
 
 
 @orchestrator
@@ -145,6 +152,7 @@ def fails_after_work(context):
 @orchestrator
 def fails_without_text(context):
     raise KeyError
+    yield
 
 
 @orchestrator
