@@ -240,7 +240,7 @@ class EmbeddedStore:
 
 
 def _open(directory: Path) -> sqlite3.Connection:
-    """Connect, with every pragma for its reason, and make the tables of a new store."""
+    """Connect, and make the tables of a new store. Raises StoreDamaged, StoreUnavailable."""
     path = directory / "store.sqlite"
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -250,16 +250,21 @@ def _open(directory: Path) -> sqlite3.Connection:
             isolation_level=None,  # transactions are begun and ended here, by name
             check_same_thread=False,  # the worker may load the app in another thread than its loop's
         )
+    except (sqlite3.Error, OSError) as error:
+        raise _unavailable(str(path), error) from error
+    try:
         connection.execute(
             "PRAGMA journal_mode = WAL"
         )  # readers and the other process do not wait for a write
         connection.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
-        connection.execute("PRAGMA wal_autocheckpoint = 1000")
         _migrate(connection, path)
-    except (sqlite3.DatabaseError, OSError) as error:
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise _unavailable(str(path), error) from error
+        if isinstance(error, sqlite3.DatabaseError):
             raise StoreDamaged(str(path), f"is not a store ({error}).") from error
-        raise _unavailable(str(path), error) from error
+        raise
     return connection
 
 

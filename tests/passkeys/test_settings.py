@@ -108,7 +108,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_misspelt_setting_is_a_mistake() -> None:
     """A setting that does not exist is refused, with the one that was probably meant."""
     with pytest.raises(
-        SettingsError, match="PASSKEYS_ORIGIN: there is no such setting. Is PASSKEYS_ORIGINS meant?"
+        SettingsError, match=r"PASSKEYS_ORIGIN: there is no such setting\. Is PASSKEYS_ORIGINS meant\?"
     ):
         load({"PASSKEYS_ORIGIN": "https://a.example"})
 

@@ -1,0 +1,64 @@
+"""Appending audit entries: once, whatever was kept before; and never over another log's."""
+
+from __future__ import annotations
+
+import pytest
+
+from activities.append_audit import append_audit
+from passkeys.errors import StoreDamaged
+from tests.activities.scenes import Json
+from tests.passkeys.stores import Faults, MemoryStore
+from tests.passkeys.worlds import world_of
+
+NAME = "audit/01/2026-01-01.jsonl"
+
+
+def batch(*entries: str, position: int = 0) -> Json:
+    return {
+        "shard": "01",
+        "segment": "2026-01-01",
+        "position": position,
+        "through_seq": len(entries) - 1,
+        "entries": list(entries),
+    }
+
+
+async def test_a_batch_is_appended_line_by_line() -> None:
+    """One entry a line; the result says where the segment ends now."""
+    store = MemoryStore()
+    assert await append_audit(world_of(store), batch("one", "two")) == {
+        "segment": "2026-01-01",
+        "position": 8,
+        "through_seq": 1,
+    }
+    await append_audit(world_of(store), batch("three", position=8))
+    assert store.appended == {NAME: b"one\ntwo\nthree\n"}
+
+
+async def test_appended_again_it_is_there_once() -> None:
+    """The same batch, or the same with more behind it, adds only what is missing."""
+    store = MemoryStore()
+    first = await append_audit(world_of(store), batch("one", "two"))
+    assert await append_audit(world_of(store), batch("one", "two")) == first
+    await append_audit(world_of(store), batch("one", "two", "three"))
+    assert store.appended == {NAME: b"one\ntwo\nthree\n"}
+
+
+@pytest.mark.parametrize(
+    ("there", "position"),
+    [(b"other\n", 0), (b"one\nother\n", 0), (b"one\ntwo\nmore\n", 0), (b"", 5), (b"one\n", 9)],
+)
+async def test_another_logs_entries_are_never_built_upon(there: bytes, position: int) -> None:
+    """What this log has not written, or what is gone, is damage: said, and left as it is."""
+    store = MemoryStore(appended={NAME: there} if there else {})
+    with pytest.raises(StoreDamaged, match="has not written"):
+        await append_audit(world_of(store), batch("one", "two", position=position))
+    assert store.appended == ({NAME: there} if there else {})
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["not kept", "kept but reported failed"])
+async def test_a_fault_while_appending_neither_loses_nor_doubles(kept: bool) -> None:
+    """The activity tries again by itself, and every line is there once."""
+    store = MemoryStore(Faults(at=1, kept=kept))
+    await append_audit(world_of(store), batch("one", "two"))
+    assert store.appended == {NAME: b"one\ntwo\n"}

@@ -1,0 +1,185 @@
+"""Registration: challenge, verification and record, each on its own and all together."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from activities.issue_registration_challenge import issue_registration_challenge
+from activities.record_credential import record_credential
+from activities.verify_registration import verify_registration
+from demo.authenticator import NothingToOfferError, create, from_base64url
+from passkeys.credentials import credential_name, load_credential
+from passkeys.response import encode_base64url
+from passkeys.world import World
+from tests.activities.scenes import Json, enrolled, enrolment, ticket_for
+from tests.passkeys.stores import MemoryStore
+from tests.passkeys.worlds import ORIGIN, Clock, FlakyDirectory, world_of
+
+
+def asked(person: str = "ada", number: int = 0) -> Json:
+    return {"ceremony_id": f"registration-{number:032x}", "person": person, "deadline_seconds": 300}
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def world(store: MemoryStore) -> World:
+    return world_of(store)
+
+
+async def test_the_challenge_is_json_with_its_deadline(world: World) -> None:
+    """Options for the browser, and when they end; only what JSON has."""
+    issued = await issue_registration_challenge(world, asked())
+    assert json.loads(json.dumps(issued)) == issued
+    assert issued["expires_at"] == "2026-01-01T12:05:00+00:00"
+    assert issued["publicKey"]["timeout"] == 300_000
+    assert issued["publicKey"]["user"]["displayName"] == "Ada Lovelace"
+    assert len(from_base64url(issued["publicKey"]["challenge"])) == 32
+
+
+async def test_a_person_has_one_user_handle_for_good(world: World) -> None:
+    """The same at every registration, another for another person, and not made of the name."""
+    first, again, other = [
+        (await issue_registration_challenge(world, asked(person)))["publicKey"]["user"]["id"]
+        for person in ("ada", "ada", "grace")
+    ]
+    assert first == again != other
+    assert b"ada" not in from_base64url(first)
+
+
+async def test_each_ceremony_has_its_own_challenge(world: World) -> None:
+    """No two are the same, not even for one ceremony run again."""
+    challenges = {
+        (await issue_registration_challenge(world, asked()))["publicKey"]["challenge"] for _ in range(20)
+    }
+    assert len(challenges) == 20
+
+
+async def test_own_credentials_are_excluded_and_others_are_not(world: World) -> None:
+    """An authenticator that holds one of the person's passkeys makes no second; another person's does."""
+    passkey = await enrolled(world, "ada")
+    options = (await issue_registration_challenge(world, asked("ada", 1)))["publicKey"]
+    assert [entry["id"] for entry in options["excludeCredentials"]] == [passkey.id]
+    with pytest.raises(NothingToOfferError):
+        create(options, origin=ORIGIN, held=(passkey,))
+    options = (await issue_registration_challenge(world, asked("grace", 2)))["publicKey"]
+    assert options["excludeCredentials"] == []
+
+
+async def test_a_directory_that_cannot_be_asked_does_not_stop_the_challenge(store: MemoryStore) -> None:
+    """The name is only shown; whether the person may is asked at the end."""
+    world = world_of(store, directory=FlakyDirectory(failures=99))
+    assert (await issue_registration_challenge(world, asked()))["publicKey"]["user"]["displayName"] == "ada"
+
+
+async def test_verification_judges_against_what_was_issued(world: World) -> None:
+    """Another ceremony's challenge is refused, and so is an algorithm that this one did not offer."""
+    issued = [(await issue_registration_challenge(world, asked(number=n)))["publicKey"] for n in range(2)]
+    _, response = create(issued[0], origin=ORIGIN, algorithm=-7)
+    request = {**asked(), "response": response}
+    assert (await verify_registration(world, {**request, "publicKey": issued[0]}))["verified"]
+    assert await verify_registration(world, {**request, "publicKey": issued[1]}) == {
+        "verified": False,
+        "reason": "challenge_mismatch",
+    }
+    narrowed = {**issued[0], "pubKeyCredParams": [{"type": "public-key", "alg": -8}]}
+    refused = await verify_registration(world, {**request, "publicKey": narrowed})
+    assert refused == {"verified": False, "reason": "algorithm_not_offered"}
+
+
+async def test_a_policy_made_stricter_meanwhile_counts(store: MemoryStore) -> None:
+    """Issued when user verification was preferred, answered when it is required: it is required."""
+    from demo.authenticator import Flags, Lie
+
+    lax, strict = world_of(store, PASSKEYS_USER_VERIFICATION="preferred"), world_of(store)
+    options = (await issue_registration_challenge(lax, asked()))["publicKey"]
+    _, response = create(options, origin=ORIGIN, lie=Lie(flags=Flags.USER_PRESENT))
+    request = {**asked(), "publicKey": options, "response": response}
+    assert (await verify_registration(lax, request))["verified"]
+    assert (await verify_registration(strict, request))["reason"] == "user_not_verified"
+
+
+@pytest.mark.parametrize("response", [None, {}, [], "x", {"id": 1}, {"response": {}}])
+async def test_an_answer_of_no_shape_is_a_verdict_here(world: World, response: object) -> None:
+    """The starter refuses these; should one arrive, it is a rejection and not a crash."""
+    issued = await issue_registration_challenge(world, asked())
+    request = {**asked(), "publicKey": issued["publicKey"], "response": response}
+    assert await verify_registration(world, request) == {"verified": False, "reason": "response_malformed"}
+
+
+async def test_the_record_says_all_that_was_true(world: World, store: MemoryStore) -> None:
+    """What is stored is the specification's credential record, with its owner, its ceremony and its time."""
+    done = await enrolment(world)
+    assert json.loads(json.dumps(done.verdict)) == done.verdict
+    assert await record_credential(world, done.recording) == {"recorded": True}
+    name = credential_name(done.passkey.id)
+    record = load_credential(name, store.documents[name].data)
+    assert (record.person, record.ceremony_id) == ("ada", done.ceremony_id)
+    assert record.user_handle == encode_base64url(done.passkey.user_handle)
+    assert (record.sign_count, record.backup_eligible, record.user_verified) == (0, False, True)
+    assert record.transports == ("internal",)
+    assert record.created_at == Clock()().isoformat()
+    assert not any(name.startswith("usage/") for name in store.documents), (
+        "usage is authentication's to write"
+    )
+
+
+async def test_recording_again_for_the_same_ceremony_is_recording_once(
+    world: World, store: MemoryStore
+) -> None:
+    """At-least-once execution changes nothing."""
+    done = await enrolment(world)
+    assert await record_credential(world, done.recording) == {"recorded": True}
+    before = dict(store.documents)
+    assert await record_credential(world, done.recording) == {"recorded": True}
+    assert store.documents == before
+
+
+async def test_a_used_ticket_records_nothing(world: World, store: MemoryStore) -> None:
+    """Two ceremonies began with one ticket: the second to finish is refused, and leaves nothing."""
+    first, second = await enrolment(world, number=1), await enrolment(world, number=2)
+    second.ticket = first.ticket
+    assert await record_credential(world, first.recording) == {"recorded": True}
+    before = dict(store.documents)
+    assert await record_credential(world, second.recording) == {"recorded": False, "reason": "ticket_used"}
+    assert store.documents == before
+
+
+@pytest.mark.parametrize(
+    ("ticket", "reason"), [(None, "ticket_missing"), ("0" * 64, "ticket_unknown"), ("x", "ticket_unknown")]
+)
+async def test_without_a_ticket_nothing_is_recorded(
+    world: World, store: MemoryStore, ticket: str | None, reason: str
+) -> None:
+    """Fail closed: no ticket, no credential."""
+    done = await enrolment(world)
+    assert await record_credential(world, {**done.recording, "ticket": ticket}) == {
+        "recorded": False,
+        "reason": reason,
+    }
+    assert credential_name(done.passkey.id) not in store.documents
+
+
+async def test_anothers_ticket_records_nothing(world: World) -> None:
+    """A ticket is of one person."""
+    done = await enrolment(world)
+    graces = await ticket_for(world, "grace", 77)
+    assert (await record_credential(world, {**done.recording, "ticket": graces}))[
+        "reason"
+    ] == "ticket_not_theirs"
+
+
+async def test_a_credential_id_is_registered_once_for_anybody(world: World, store: MemoryStore) -> None:
+    """WebAuthn L3 §7.1 step 26: a known credential id is refused, whoever brings it, and no ticket is spent on it."""
+    first, second = await enrolment(world, "ada", 1), await enrolment(world, "grace", 2)
+    assert await record_credential(world, first.recording) == {"recorded": True}
+    stolen = {**second.recording, "credential": first.verdict["credential"]}
+    assert await record_credential(world, stolen) == {"recorded": False, "reason": "credential_exists"}
+    name = credential_name(first.passkey.id)
+    assert load_credential(name, store.documents[name].data).person == "ada"
+    assert await record_credential(world, second.recording) == {"recorded": True}, "her ticket is still good"
