@@ -14,8 +14,11 @@ from typing import Any
 
 from azure.durable_functions.orchestrator import Orchestrator
 
-from local_host import history, walk
+from local_host import history
+from local_host.episode import scheduling_event
 from local_host.sdk import Response, run_orchestrator
+from local_host.walk import Outcome, walk
+from local_host.walk_state import Decision, Identity, Known
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
 from orchestrators.register_passkey import register_passkey
@@ -29,8 +32,8 @@ ORCHESTRATORS: dict[str, Function] = {
     "authenticate_passkey": authenticate_passkey,
     "flush_audit": flush_audit,
 }
-PENDING = walk.Outcome("Pending")
-KNOWN = walk.Known(
+PENDING = Outcome("Pending")
+KNOWN = Known(
     activities=frozenset(
         {
             "issue_registration_challenge",
@@ -52,13 +55,13 @@ def stamp(at: datetime) -> str:
 
 
 def run(
-    function: Function, name: str, instance_id: str, input_text: str, events: list[Event]
-) -> tuple[Response, walk.Outcome]:
+    function: Function, identity: Identity, input_text: str, events: list[Event]
+) -> tuple[Response, Outcome]:
     """One episode: the function over the whole history, and what the extension makes of its answer."""
     body = {
         "history": events,
         "input": json.loads(input_text),
-        "instanceId": instance_id,
+        "instanceId": identity.instance_id,
         "isReplaying": False,
         "parentInstanceId": None,
         "upperSchemaVersion": 1,
@@ -68,23 +71,12 @@ def run(
         "defaultHttpAsyncRequestSleepTimeMillseconds": 30000,
     }
     response = run_orchestrator(Orchestrator.create(function), json.dumps(body))
-    return response, walk.walk(walk.Identity(name, instance_id, "e1"), response, events, KNOWN)
+    return response, walk(identity, response, events, KNOWN)
 
 
-def scheduled(decision: walk.Decision, at: str) -> Event:
-    """The scheduling event that records a decision."""
-    match decision:
-        case walk.Activity():
-            members: Event = {"Name": decision.name, "Version": "", "Input": None, "Tags": None}
-        case walk.Timer():
-            members = {"FireAt": decision.fire_at}
-        case walk.Operation():
-            message = {"op": decision.operation, "input": json.dumps(decision.input)}
-            message |= {"signal": True} if decision.request_id is None else {"id": decision.request_id}
-            members = {"InstanceId": decision.entity_id, "Name": "op", "Input": json.dumps(message)}
-        case _:
-            raise AssertionError(decision)
-    return history.scheduling_event(decision.event_type, at, decision.task_id, **members)
+def scheduled(decision: Decision, identity: Identity, at: str) -> Event:
+    """The scheduling event that records a decision, as the host writes it."""
+    return dict(scheduling_event(decision, identity, at))
 
 
 @dataclass
@@ -97,12 +89,13 @@ class Execution:
     now: datetime = START
     events: list[Event] = field(default_factory=list)
     episodes: int = 0
-    outcome: walk.Outcome = field(default=PENDING)
+    outcome: Outcome = field(default=PENDING)
     response: Response | None = None
 
     def __post_init__(self) -> None:
         self.input_text = json.dumps(json.dumps(self.request))
         self.instance_id = self.request.get("ceremony_id", "audit-flush")
+        self.identity = Identity(self.name, self.instance_id, "e1")
         self.function = self.function or ORCHESTRATORS[self.name]
         self.deliver(
             history.execution_started(
@@ -116,16 +109,14 @@ class Execution:
             )
         )
 
-    def deliver(self, *messages: Event) -> walk.Outcome:
+    def deliver(self, *messages: Event) -> Outcome:
         """Run one episode with these messages, and keep what it decided."""
         assert self.function is not None
         at = stamp(self.now)
         self.episodes += 1
         self.events += [history.orchestrator_started(at), *messages]
-        self.response, self.outcome = run(
-            self.function, self.name, self.instance_id, self.input_text, self.events
-        )
-        self.events += [scheduled(decision, at) for decision in self.outcome.decisions]
+        self.response, self.outcome = run(self.function, self.identity, self.input_text, self.events)
+        self.events += [scheduled(decision, self.identity, at) for decision in self.outcome.decisions]
         if self.outcome.status in {"Completed", "Failed"}:
             self.events.append(history.execution_completed(at, self.outcome.status, self.outcome.output))
         self.events.append(history.orchestrator_completed(at))
@@ -219,15 +210,17 @@ def replay(fixture: dict[str, Any], function: Function | None = None) -> int:
     """
     name = fixture["orchestrator"]
     function = function or ORCHESTRATORS[name]
-    input_text = next(e["Input"] for e in fixture["events"] if e["EventType"] == history.EXECUTION_STARTED)
+    started = next(e for e in fixture["events"] if e["EventType"] == history.EXECUTION_STARTED)
+    input_text = started["Input"]
+    identity = Identity(name, fixture["instance_id"], started["OrchestrationInstance"]["ExecutionId"])
     seen: list[Event] = []
     count = 0
     outcome = PENDING
     for messages, recorded in _episodes(fixture["events"]):
         seen += messages
         count += 1
-        _, outcome = run(function, name, fixture["instance_id"], input_text, seen)
-        decided = [_facts(scheduled(decision, "")) for decision in outcome.decisions]
+        _, outcome = run(function, identity, input_text, seen)
+        decided = [_facts(scheduled(decision, identity, "")) for decision in outcome.decisions]
         if outcome.status == "Failed" and fixture["status"] != "Failed":
             raise Divergence(outcome.output)
         if decided != [_facts(event) for event in recorded]:

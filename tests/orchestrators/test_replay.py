@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from local_host import history, walk
+from local_host import history
+from local_host.walk_events import NON_DETERMINISTIC
 from orchestrators import ceremony as shape
 from orchestrators.authenticate_passkey import AUTHENTICATION
 from passkeys.ceremony import Outcome
@@ -75,7 +76,7 @@ def test_a_reordered_orchestrator_fails_a_running_instance(changed: Any) -> None
     run.later(milliseconds=30)
     outcome = run.deliver(run.done("verify_authentication", {"verified": False, "reason": "x"}))
     assert outcome.status == "Failed"
-    assert (outcome.output or "").startswith(walk.NON_DETERMINISTIC)
+    assert (outcome.output or "").startswith(NON_DETERMINISTIC)
 
 
 def test_a_changed_input_is_caught_too() -> None:
