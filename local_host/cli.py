@@ -69,6 +69,7 @@ class Options:
     log_level: str
     settled_reads: bool
     fast_timestamps: bool
+    direct_calls: bool
     show_keys: bool
 
 
@@ -137,6 +138,13 @@ def parser() -> argparse.ArgumentParser:
         help="how the SDK parses this host's own timestamps: equal values, much faster; or unchanged (default: fast)",
     )
     add(
+        "--sdk-calls",
+        choices=["direct", "http"],
+        default="direct",
+        help="how the SDK's durable client reaches the host: without a round trip, same answers; or unchanged, by HTTP "
+        "(default: direct)",
+    )
+    add(
         "--show-keys",
         action="store_true",
         help="print the function key at the start even when stdout is no terminal",
@@ -156,6 +164,7 @@ def parse(argv: Sequence[str]) -> Options:
         log_level=given.log_level,
         settled_reads=given.status_reads == "settled",
         fast_timestamps=given.sdk_timestamps == "fast",
+        direct_calls=given.sdk_calls == "direct",
         show_keys=given.show_keys,
     )
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from local_host.constraints import Check, constraint
 
@@ -259,3 +259,8 @@ def decode_text(raw: str) -> str:
         return unquote_to_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:
         return raw
+
+
+def lower_names(query: str) -> dict[str, str]:
+    """The parameters of a query by lower-case name; the last of several counts, empty ones are absent."""
+    return {name.lower(): value for name, value in parse_qsl(query, errors="replace")}

@@ -28,7 +28,8 @@ from local_host.invoke import Invoker, make_pool
 from local_host.keys import Keys, load_keys
 from local_host.log import Log
 from local_host.model import ActivityFunction, EngineOptions, EntityFunction, Functions, Orchestrator
-from local_host.sdk import use_fast_timestamps
+from local_host.sdk import keep_payload_class, use_fast_timestamps
+from local_host.sdk_client import use_direct_calls, use_fast_status_times
 from local_host.server import Public, bind, make_server, public_handler, rpc_handler
 
 DRAIN_S = 30.0
@@ -61,6 +62,8 @@ async def serve(
     app = load_app(options.app, os.environ)
     if options.fast_timestamps:
         use_fast_timestamps()
+        use_fast_status_times()
+        keep_payload_class()
     keys = load_keys(os.environ, new_key)
     stop = _stop_on_signals(log)
     secret = secrets.token_urlsafe(24)
@@ -126,6 +129,8 @@ async def _start(
     api = make_api(
         engine, site, log, settled_reads=options.settled_reads, default_version=app.settings.default_version
     )
+    if options.direct_calls:
+        use_direct_calls(api, site.rpc_url)
     await engine.start()
     public = Public(app, api, keys, invoker, log, site.public_url.removeprefix("http://"))
     return Running(

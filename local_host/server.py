@@ -10,7 +10,6 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -22,7 +21,7 @@ from local_host.http_functions import Received
 from local_host.invoke import Invoker
 from local_host.keys import HEADER, QUERY, Keys, allows
 from local_host.log import Log
-from local_host.routing import decode_path, decode_text, find
+from local_host.routing import decode_path, decode_text, find, lower_names
 
 BODY_LIMIT = 104_857_600  # bytes; the Functions host's default
 LINE_LIMIT = (
@@ -139,16 +138,12 @@ def _given_key(request: web.BaseRequest, query: str) -> str | None:
     header = request.headers.get(HEADER)
     if header is not None or not query:
         return header
-    return _lower_names(query).get(QUERY)
-
-
-def _lower_names(query: str) -> dict[str, str]:
-    return {name.lower(): value for name, value in parse_qsl(query, errors="replace")}
+    return lower_names(query).get(QUERY)
 
 
 async def _webhook(public: Public, request: web.BaseRequest, below: str, query: str) -> web.Response:
     given = request.headers.get(HEADER)
-    names = _lower_names(query) if query else _EMPTY
+    names = lower_names(query) if query else _EMPTY
     if not allows(public.keys, "system", names.get(QUERY) if given is None else given):
         raise Refusal(401)
     path, _, _ = request.raw_path.partition("#")
@@ -185,7 +180,7 @@ def rpc_handler(api: Api, secret: str) -> Handler:
         if not hmac.compare_digest(path[:length].encode("utf-8", "replace"), expected):
             return web.Response(status=404)
         try:
-            call = await _call(request, path[length:], _lower_names(query) if query else _EMPTY, None)
+            call = await _call(request, path[length:], lower_names(query) if query else _EMPTY, None)
         except Refusal as refusal:
             return web.Response(status=refusal.status, text=str(refusal))
         return _response(await durable_api.handle(api, call))
