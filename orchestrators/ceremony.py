@@ -23,6 +23,10 @@ from passkeys.ceremony import FIRST_STAGE, Event, Outcome, State, advance
 RESPONSE_EVENT = "authenticator_response"
 CANCEL_EVENT = "cancel"
 
+# A custom status of more than 16 KiB in UTF-16 fails the instance, without an outcome and without a record. Options that
+# long are for the activity to prevent; here they end the ceremony as `failed`, on the record.
+MAX_OPTIONS = 7_500
+
 Json = dict[str, Any]
 Step = Generator[Any, Any, Any]
 
@@ -96,6 +100,8 @@ def _steps(
         return progress.move(Event.LIMIT_REACHED)
     progress.move(Event.ADMITTED)
     options = issued["publicKey"]
+    if len(json.dumps(options)) > MAX_OPTIONS:
+        raise _DependencyError("the options do not fit the custom status")
     progress.move(Event.CHALLENGE_ISSUED, publicKey=options, expiresAt=_instant(expires_at))
 
     event, response = yield from _first_event(context, expires_at)

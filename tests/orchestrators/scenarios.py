@@ -135,6 +135,16 @@ def challenge_failed() -> Execution:
     return run
 
 
+def options_too_large() -> Execution:
+    """Options that the custom status cannot hold: the engine would fail the instance, unrecorded."""
+    run = start("authentication")
+    run.deliver(
+        *(run.answered(f"@rate_limiter@{limit['policy']}|{limit['key']}", YES) for limit in LIMITS),
+        run.done("issue_authentication_challenge", {"publicKey": {**OPTIONS, "hints": ["x" * 8000]}}),
+    )
+    return run
+
+
 def limiter_failed() -> Execution:
     """One limiter raises while the challenge is still being issued: the ceremony fails once that is there too."""
     run = start("authentication")
@@ -238,6 +248,7 @@ SCENARIOS: dict[str, tuple[Callable[[], Execution], str, str | None, str]] = {
     "canceled": (canceled, "canceled", None, "awaiting_authenticator"),
     "canceled_early": (canceled_early, "canceled", None, "awaiting_authenticator"),
     "failed_challenge": (challenge_failed, "failed", "dependency_failed", "admitting"),
+    "failed_options": (options_too_large, "failed", "dependency_failed", "challenging"),
     "failed_limiter": (limiter_failed, "failed", "dependency_failed", "admitting"),
     "failed_verification": (verification_failed, "failed", "dependency_failed", "verifying"),
     "failed_recording": (registration_not_recorded, "failed", "dependency_failed", "recording"),
