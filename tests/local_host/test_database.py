@@ -103,7 +103,7 @@ def test_a_directory_that_is_missing_is_refused(tmp_path: Path):
 
 
 def test_the_seam_is_called_around_every_commit(tmp_path: Path):
-    """"before" precedes the commit and can prevent it; "after" follows it."""
+    """ "before" precedes the commit and can prevent it; "after" follows it."""
     moments: list[str] = []
     database = Database(tmp_path / "state.db", on_commit=moments.append)
     with database.transaction():
@@ -137,7 +137,9 @@ def test_a_guarded_write_that_finds_no_row_is_an_error(tmp_path: Path):
     with database.transaction():
         database.write(INSERT, [INSTANCE])
     with pytest.raises(WriteConflict), database.transaction():
-        database.write_each(statements("turn.sql")["update_instance"], [("Running", None, None, 11, 1, "other")])
+        database.write_each(
+            statements("turn.sql")["update_instance"], [("Running", None, None, 11, 1, "other")]
+        )
     database.close()
 
 
@@ -192,7 +194,10 @@ def test_deleting_an_instance_takes_everything_of_it(tmp_path: Path):
 def test_timer_trigger_times_are_kept_exactly():
     """Occurrences come back to the microsecond; an unknown name is None."""
     database = Database(":memory:")
-    last, following = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC), datetime(2026, 1, 2, 3, 5, tzinfo=UTC)
+    last, following = (
+        datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        datetime(2026, 1, 2, 3, 5, tzinfo=UTC),
+    )
     assert database.read_timer_trigger("flush") is None
     database.write_timer_trigger("flush", None, following)
     database.write_timer_trigger("flush", last, following)
