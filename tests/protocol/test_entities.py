@@ -167,8 +167,14 @@ def test_signals_from_many_senders_are_all_applied_once(flows: Driver) -> None:
 def test_a_client_reads_state_and_absence(flows: Driver) -> None:
     """read_entity_state: the state where there is one, not existing otherwise."""
     results(flows, "readable", ("set_only", {"a": [1]}))
-    assert flows.client("read_entity_state", ["ledger", "readable"]) == {"exists": True, "state": {"a": [1]}}
-    assert flows.client("read_entity_state", ["ledger", "absent"]) == {"exists": False, "state": None}
+    assert flows.client("read_entity_state", entityId=["ledger", "readable"]) == {
+        "exists": True,
+        "state": {"a": [1]},
+    }
+    assert flows.client("read_entity_state", entityId=["ledger", "absent"]) == {
+        "exists": False,
+        "state": None,
+    }
 
 
 def test_a_falsy_signal_input_makes_get_input_raise(flows: Driver) -> None:

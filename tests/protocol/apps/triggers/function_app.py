@@ -127,7 +127,7 @@ async def function_level(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("in")
 
 
-@app.route(route="admin-level", auth_level=func.AuthLevel.ADMIN)
+@app.route(route="level-admin", auth_level=func.AuthLevel.ADMIN)
 async def admin_level(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("in")
 
