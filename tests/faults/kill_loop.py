@@ -26,7 +26,7 @@ from demo import authenticator, ceremonies
 from demo.authenticator import TRUTH, Lie, Passkey
 from tests.faults.dying_host import free_port
 from tests.faults.evidence import Told, faults_of, gather, outcome_of, over_capacity, wait_until_settled
-from tests.faults.tickets import issue_tickets
+from tests.faults.tickets import issue_tickets, write_directory
 from tests.hosts import RunningHost, start_host
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ ENV = {
     "PASSKEYS_AUDIT_FLUSH_SCHEDULE": "* * * * * *",
 }
 PLANS = {"completed": 6, "rejected": 2, "canceled": 1, "expired": 1, "registered": 1}
-TICKETS_AT_ONCE = 50
+PEOPLE = 200
 
 
 @dataclass(slots=True)
@@ -52,6 +52,7 @@ class Run:
 
     url: str
     state: Path
+    people: list[str]
     up: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
     accepted: list[Told] = field(default_factory=list)
@@ -64,7 +65,7 @@ class Run:
         """One unused ticket; more are made when there are none left."""
         with self.lock:
             if not self.tickets:
-                self.tickets = issue_tickets(self.state, "ada", TICKETS_AT_ONCE)
+                self.tickets = issue_tickets(self.state, *self.people)
             return self.tickets.pop()
 
 
@@ -190,7 +191,8 @@ def kill_loop(
     """Run clients and kill the host for `seconds`, let everything end, and judge."""
     chance = random.Random(seed)
     port = free_port()
-    run = Run(url=f"http://localhost:{port}", state=scratch / "state")
+    people = write_directory(scratch / "people.json", PEOPLE)
+    run = Run(f"http://localhost:{port}", scratch / "state", people)
     host = again(run, port)
     threads = [threading.Thread(target=hammer, args=(run,))]
     threads += [
@@ -225,7 +227,8 @@ def kill_loop(
 
 def again(run: Run, port: int) -> RunningHost:
     """Start the host on its port and let the clients go on."""
-    host = start_host(state=run.state, env=ENV, arguments=("--port", str(port)))
+    env = {**ENV, "PASSKEYS_DIRECTORY": str(run.state.parent / "people.json")}
+    host = start_host(state=run.state, env=env, arguments=("--port", str(port)))
     run.up.set()
     return host
 

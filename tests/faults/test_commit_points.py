@@ -44,7 +44,7 @@ def follow(host: MortalHost, started: Answer, response: Any) -> Answer:
 
 def live_through(host: MortalHost) -> Iterator[Told]:
     """One registration and one sign-in, over however many lives of the host it takes."""
-    (ticket,) = issue_tickets(host.state, "ada", 1)
+    (ticket,) = issue_tickets(host.state, "ada")
     started = surviving(host, lambda: ceremonies.start(host.url, "registration", {"ticket": ticket}))
     options = surviving(host, lambda: ceremonies.options_of(host.url, started))
     passkey, response = authenticator.create(options, origin=host.url)

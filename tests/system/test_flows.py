@@ -32,7 +32,7 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("algorithm", [-7, -8, -257])
 def test_register_then_sign_in_twice(host: RunningHost, algorithm: int) -> None:
     """With each algorithm: a ticket becomes a passkey, and the passkey signs its owner in, again and again."""
-    (ticket,) = issue_tickets(host.state, "ada", 1)
+    (ticket,) = issue_tickets(host.state, "ada")
     passkey, registered = ceremonies.register(host.url, ticket, algorithm=algorithm)
     assert registered.outcome == "completed"
     assert registered.body["output"]["credential_id"] == passkey.id
@@ -52,7 +52,7 @@ def test_the_start_carries_the_options_at_once(host: RunningHost) -> None:
 
 def test_a_ticket_works_once(host: RunningHost) -> None:
     """The second registration with one ticket is refused as an unknown ticket is."""
-    (ticket,) = issue_tickets(host.state, "grace", 1)
+    (ticket,) = issue_tickets(host.state, "grace")
     assert ceremonies.register(host.url, ticket)[1].outcome == "completed"
     again = ceremonies.start(host.url, "registration", {"ticket": ticket})
     unknown = ceremonies.start(host.url, "registration", {"ticket": "x" * 43})
@@ -62,7 +62,7 @@ def test_a_ticket_works_once(host: RunningHost) -> None:
 
 def test_two_ceremonies_with_one_ticket_make_one_credential(host: RunningHost) -> None:
     """Two registrations opened before either is answered: the first recorded wins, the other is refused."""
-    (ticket,) = issue_tickets(host.state, "grace", 1)
+    (ticket,) = issue_tickets(host.state, "grace")
     opened = [ceremonies.start(host.url, "registration", {"ticket": ticket}) for _ in range(2)]
     outcomes = []
     for started in opened:
@@ -74,7 +74,7 @@ def test_two_ceremonies_with_one_ticket_make_one_credential(host: RunningHost) -
 
 def test_a_disabled_person_is_refused(host: RunningHost) -> None:
     """Mallory's proof is good; the directory says no; outside it looks like any refusal, and nothing is stored."""
-    (ticket,) = issue_tickets(host.state, "mallory", 1)
+    (ticket,) = issue_tickets(host.state, "mallory")
     _, answer = ceremonies.register(host.url, ticket)
     output = answer.body["output"]
     assert (output["outcome"], output["reason"], output["person"]) == ("refused", "not_allowed", None)
@@ -96,7 +96,7 @@ LIES = {
 
 def test_every_lie_is_rejected_and_looks_alike(host: RunningHost) -> None:
     """Each lie ends the ceremony as rejected, with the one public reason; the passkey still works afterwards."""
-    (ticket,) = issue_tickets(host.state, "ada", 1)
+    (ticket,) = issue_tickets(host.state, "ada")
     passkey, _ = ceremonies.register(host.url, ticket)
     ended = {
         name: ceremonies.sign_in(host.url, passkey, lie=lie).body["output"] for name, lie in LIES.items()
@@ -108,7 +108,7 @@ def test_every_lie_is_rejected_and_looks_alike(host: RunningHost) -> None:
 
 def test_a_response_is_taken_once(host: RunningHost) -> None:
     """The first answer burns the challenge, even a wrong one: the right one comes too late."""
-    (ticket,) = issue_tickets(host.state, "ada", 1)
+    (ticket,) = issue_tickets(host.state, "ada")
     passkey, _ = ceremonies.register(host.url, ticket)
     started = ceremonies.start(host.url, "authentication", {})
     wrong = authenticator.get(
@@ -131,7 +131,7 @@ def test_nobody_answers_and_it_expires(host: RunningHost) -> None:
 
 def test_operators_see_the_exact_reason_and_every_step(host: RunningHost) -> None:
     """With the function key: the list, and a timeline out of history and audit; without it, 401."""
-    (ticket,) = issue_tickets(host.state, "ada", 1)
+    (ticket,) = issue_tickets(host.state, "ada")
     passkey, _ = ceremonies.register(host.url, ticket)
     ended = ceremonies.sign_in(host.url, passkey, lie=Lie(broken_signature=True))
     path = f"/operations/ceremonies/{ended.body['instanceId']}"
@@ -152,7 +152,7 @@ def test_operators_see_the_exact_reason_and_every_step(host: RunningHost) -> Non
 def test_at_the_end_everything_is_recorded_once(tmp_path: Path) -> None:
     """A fresh host, one of each, stopped: the record, the credentials and the outcomes agree."""
     with running_host(state=tmp_path / "state", env=ENV) as running:
-        (ticket,) = issue_tickets(running.state, "ada", 1)
+        (ticket,) = issue_tickets(running.state, "ada")
         passkey, registered = ceremonies.register(running.url, ticket)
         signed_in = ceremonies.sign_in(running.url, passkey)
         told = [
