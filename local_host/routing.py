@@ -16,6 +16,7 @@ from local_host.constraints import Check, constraint
 
 Target = TypeVar("Target")
 RESERVED = ("admin", "runtime")  # the host's own part of the address space
+_DOT = re.escape(".")
 _PARAMETER_NAME = re.compile(r"[^/{}?*]+")
 
 
@@ -95,13 +96,14 @@ def _segment_pattern(parts: Sequence[str | Parameter], slash: str) -> str:
         if isinstance(part, str):
             pattern += re.escape(part)
         elif part.optional:
-            # `{name}.{extension?}`: without an extension the dot before it goes too.
-            dot = re.escape(".")
-            pattern = pattern.removesuffix(dot) + f"(?:{dot if pattern.endswith(dot) else ''}([^/]+))?"
+            # `{name}.{kind?}`: without a kind the dot before it goes too, and the last dot is the one meant.
+            bare = pattern.removesuffix(_DOT)
+            if bare == pattern:
+                raise RouteError("only a dot may stand before an optional parameter in its segment")
+            pattern = re.sub(r"\(\[\^/\]\+\)$", "([^/]+?)", bare) + rf"(?:{_DOT}([^/.]+))?"
         else:
-            pattern += (
-                "([^/]+)"  # greedy: the literal after it is looked for from the right, as ASP.NET Core does
-            )
+            # Greedy: ASP.NET Core looks for the literal after it from the right.
+            pattern += "([^/]+)"
     return pattern
 
 
