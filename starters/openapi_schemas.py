@@ -3,7 +3,17 @@
 from typing import Any
 
 from passkeys.ceremony import CEREMONY_ID, Kind, Outcome, Stage, public_reason
-from passkeys.response import MAX_ATTESTATION_OBJECT, MAX_CLIENT_DATA, encoded_length
+from passkeys.response import (
+    MAX_ATTESTATION_OBJECT,
+    MAX_AUTHENTICATOR_DATA,
+    MAX_CLIENT_DATA,
+    MAX_CREDENTIAL_ID,
+    MAX_SIGNATURE,
+    MAX_TRANSPORTS,
+    MAX_USER_HANDLE,
+    MAX_WORD,
+    encoded_length,
+)
 from starters.problems import PROBLEMS, TYPE_PREFIX
 from starters.waiting import FINISHED
 
@@ -81,22 +91,30 @@ def _ceremony(*, ended: bool) -> Json:
     )
 
 
-def _response(members: Json) -> Json:
-    """RegistrationResponseJSON and AuthenticationResponseJSON (WebAuthn L3 §5.1), as far as anybody reads them."""
-    base64url = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
-    return _object(
-        {
-            "id": base64url,
-            "rawId": base64url,
-            "type": {"type": "string", "description": "public-key"},
-            "response": {"type": "object", "properties": members, "required": list(members)},
-        },
-        closed=False,
-    )
+def _word(longest: int) -> Json:
+    return {"type": "string", "pattern": "^[ -~]+$", "minLength": 1, "maxLength": longest}
 
 
 def _base64url(longest_bytes: int) -> Json:
-    return {"type": "string", "pattern": "^[A-Za-z0-9_-]*$", "maxLength": encoded_length(longest_bytes)}
+    """Strict base64url (RFC 4648 §5): whole bytes, no padding, no stray bits in the last character."""
+    pattern = "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{4}|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]|[A-Za-z0-9_-][AQgw])$"
+    return {"type": "string", "pattern": pattern, "minLength": 2, "maxLength": encoded_length(longest_bytes)}
+
+
+def _response(required: Json, optional: Json) -> Json:
+    """RegistrationResponseJSON and AuthenticationResponseJSON (WebAuthn L3 §5.1), as far as anybody reads them."""
+    return _object(
+        {
+            "id": _word(encoded_length(MAX_CREDENTIAL_ID)),
+            "rawId": _base64url(MAX_CREDENTIAL_ID),
+            "type": _word(MAX_WORD),
+            "authenticatorAttachment": _or_null(_word(MAX_WORD)),
+            "clientExtensionResults": {"type": "object"},
+            "response": _object({**required, **optional}, optional=tuple(optional), closed=False),
+        },
+        optional=("authenticatorAttachment", "clientExtensionResults"),
+        closed=False,
+    )
 
 
 _OPERATOR_CEREMONY: Json = {
@@ -141,14 +159,16 @@ SCHEMAS: Json = {
         {
             "clientDataJSON": _base64url(MAX_CLIENT_DATA),
             "attestationObject": _base64url(MAX_ATTESTATION_OBJECT),
-        }
+        },
+        {"transports": _or_null({"type": "array", "items": _word(MAX_WORD), "maxItems": MAX_TRANSPORTS})},
     ),
     "AuthenticationResponseJSON": _response(
         {
             "clientDataJSON": _base64url(MAX_CLIENT_DATA),
-            "authenticatorData": {"type": "string"},
-            "signature": {"type": "string"},
-        }
+            "authenticatorData": _base64url(MAX_AUTHENTICATOR_DATA),
+            "signature": _base64url(MAX_SIGNATURE),
+        },
+        {"userHandle": _or_null(_base64url(MAX_USER_HANDLE))},
     ),
     "PublicKeyOptions": {
         "description": "PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON (WebAuthn L3 §5).",

@@ -14,6 +14,7 @@ from passkeys.world import World
 from starters.openapi import document
 from starters.problems import PROBLEMS
 from starters.service import openapi
+from tests.hosts import ROOT
 from tests.starters.fakes import AUTHENTICATION, WAITING, FakeClient, body_of, ended, instance, request
 from tests.starters.test_ceremonies import REFUSALS
 
@@ -127,3 +128,11 @@ async def test_a_start_fits_the_document(world: World, client: FakeClient) -> No
     fits(await authentications(world, request("POST", "/", {}), client), "/authentications", "post")
     client.on_start = lambda found: instance(found, "Pending")
     fits(await authentications(world, request("POST", "/", {}), client), "/authentications", "post")
+
+
+def test_the_page_for_people_names_every_code_and_route() -> None:
+    """docs/http-api.md has each problem with its status, and each route that is not a page's."""
+    page = (ROOT / "docs" / "http-api.md").read_text("utf-8")
+    assert [code for code, kind in PROBLEMS.items() if f"`{code}` | {kind.status}" not in page] == []
+    routes = [path for path in document()["paths"] if not path.startswith("/assets")]
+    assert [path for path in routes if path not in page] == []
