@@ -151,8 +151,7 @@ async function run(kind, { start, ask, repeat }) {
 function signOut() {
   // Credential Management L1 §2.3.3: after signing out, nothing may sign in again without being asked.
   navigator.credentials.preventSilentAccess?.().catch(() => {});
-  $("signed-in-title").textContent = "";
-  $("signed-in-facts").replaceChildren();
+  for (const id of ["signed-in-title", "signed-in-facts", "outcome-title", "outcome-lead", "outcome-facts"]) $(id).replaceChildren();
   showSignIn();
   announce("You are signed out.");
 }

@@ -43,8 +43,8 @@ export function createAutofill({ onPicked }) {
         return;
       } catch {
         if (signal.aborted) return;
-        letGo();
-        if (!stale.aborted) return; // the browser would not: it will not the next time either
+        if (!stale.aborted) return letGo(); // the browser would not: it will not the next time either
+        ready = null; // it expires in a moment, by itself
       }
     }
   }

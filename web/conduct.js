@@ -47,7 +47,10 @@ async function watch(ceremony, { signal, onStage, onConnection }) {
   let stage = "awaiting_authenticator";
   for (;;) {
     const askedMs = performance.now();
-    const standing = await persist(ceremony, { signal, onConnection }, () => read(ceremony.id, { after: stage, signal }));
+    const standing = await persist(ceremony, { signal, onConnection }, (again) =>
+      // After a failure ask for an answer at once: the person waits to hear that the connection is back.
+      read(ceremony.id, { waitSeconds: again ? 0 : undefined, after: stage, signal }),
+    );
     if (standing.output) return standing.output;
     if (standing.stage && standing.stage !== stage) {
       stage = standing.stage;
@@ -71,11 +74,11 @@ async function answer(ceremony, ask, { signal, onStage, onConnection }) {
   );
 }
 
-/** `request`, again and again while nobody answers, with growing pauses, until the deadline is well past. */
+/** `request(again)`, again and again while nobody answers, with growing pauses, until the deadline is well past. */
 async function persist(ceremony, { signal, onConnection }, request) {
-  for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS)) {
+  for (let pauseMs = FIRST_RETRY_MS, again = false; ; pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS), again = true) {
     try {
-      const result = await request();
+      const result = await request(again);
       onConnection(true);
       return result;
     } catch (error) {

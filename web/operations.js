@@ -74,6 +74,7 @@ function lock({ focus = true, error = "" } = {}) {
 
 function unlock(given) {
   key = given;
+  $("key").value = "";
   tell("key-error", "");
   return go();
 }
