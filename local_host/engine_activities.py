@@ -46,7 +46,7 @@ class Activities:
         return self._limit - len(self._running)
 
     def is_running(self, activity_id: int) -> bool:
-        """Whether this run is executing it, or has its result in hand."""
+        """Whether this run is executing it."""
         return activity_id in self._running
 
     def launch(self, work: ActivityWork) -> None:

@@ -289,6 +289,7 @@ class TurnLoop:
     def _begin_again(self) -> None:
         try:
             self._state.forget()
+            self._release_orphans()
             self._state.recover()
         except Exception as error:  # noqa: BLE001 - the file may be unreachable for a while
             self._log.error("state_unreadable", error=error)
@@ -296,6 +297,17 @@ class TurnLoop:
                 self._loop.call_later(_RETRY_AFTER_FAILURE_S, self._begin_again)
             return
         self._turn()
+
+    def _release_orphans(self) -> None:
+        """The lost turn may have been kept after all, leases included, but what it leased was never launched."""
+        held = {work.id for work, _event in self._activities.finished}
+        leased = [row[0] for row in self._database.rows(START["leased_activities"])]
+        orphans = [
+            (number,) for number in leased if number not in held and not self._activities.is_running(number)
+        ]
+        if orphans:
+            with self._database.transaction():
+                self._database.write(START["release_activity"], orphans)
 
 
 def _apply(request: _Request, turn: Turn) -> None:

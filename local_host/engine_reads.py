@@ -121,7 +121,7 @@ def _after(continuation: str | None) -> str:
     if not continuation:
         return ""
     try:
-        return base64.urlsafe_b64decode(continuation.encode()).decode()
+        return base64.b64decode(continuation.encode(), b"-_", validate=True).decode()
     except ValueError:
         raise InvalidArgument("The continuation token is not one that this host gave.") from None
 

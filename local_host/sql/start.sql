@@ -4,6 +4,13 @@
 -- Nobody else can be running: the state file is held by one host at a time. What earlier runs leased is owed again.
 UPDATE activity SET leased_by = NULL, leased_until_us = NULL WHERE leased_by IS NOT NULL;
 
+-- leased_activities
+-- After a commit of which it is unknown whether it was kept: what the file says is being executed.
+SELECT id FROM activity WHERE leased_by IS NOT NULL;
+
+-- release_activity
+UPDATE activity SET leased_by = NULL, leased_until_us = NULL WHERE id = ?;
+
 -- instances_with_messages
 SELECT DISTINCT instance FROM inbox ORDER BY instance;
 

@@ -16,7 +16,14 @@ import azure.durable_functions as df
 from local_host.database import Database
 from local_host.engine import Engine
 from local_host.log import Log
-from local_host.model import ActivityFunction, EngineOptions, EntityFunction, Functions, Instance, Orchestrator
+from local_host.model import (
+    ActivityFunction,
+    EngineOptions,
+    EntityFunction,
+    Functions,
+    Instance,
+    Orchestrator,
+)
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
