@@ -31,8 +31,8 @@ ON_GET = {
 def raise_on(visitor: Visitor, method: str, name: str) -> None:
     """Let navigator.credentials fail like this in every document to come."""
     visitor.page.add_init_script(
-        "if (navigator.credentials) navigator.credentials.%s = "
-        "async () => { throw new DOMException('as the test wants it', '%s') }" % (method, name)
+        f"if (navigator.credentials) navigator.credentials.{method} = "
+        f"async () => {{ throw new DOMException('as the test wants it', '{name}') }}"
     )
 
 

@@ -39,12 +39,15 @@ def outcome(host: RunningHost, ceremony_id: str) -> str:
 
 
 def test_by_button(visitor: Visitor) -> None:
-    """One press, one prompt: signed in, with every stage done and the ceremony's id shown."""
+    """One press, one prompt: signed in, with every stage done and the ceremony's id shown. Without autofill, too."""
     visitor.enrol()
-    visitor.consents(False)
+    visitor.page.add_init_script(
+        "if (globalThis.PublicKeyCredential)"
+        " PublicKeyCredential.isConditionalMediationAvailable = async () => false"
+    )
     visitor.go()
     visitor.heading("Sign in")
-    visitor.consents(True)
+    assert visitor.page.locator("#account").is_hidden()
     visitor.press("Sign in with a passkey")
     visitor.heading("Ada Lovelace")
     assert visitor.page.locator("#stages li[data-state=done]").count() == 4
@@ -52,15 +55,27 @@ def test_by_button(visitor: Visitor) -> None:
 
 
 def test_the_button_uses_the_ceremony_that_autofill_held_ready(visitor: Visitor) -> None:
-    """One visit that signs in by button is one ceremony, not two."""
+    """One visit that signs in by button is one ceremony, not two; the browser is asked twice, once each way."""
     visitor.enrol()
+    visitor.page.add_init_script(
+        """if (navigator.credentials) {
+          const get = navigator.credentials.get.bind(navigator.credentials);
+          globalThis.mediations = [];
+          navigator.credentials.get = (options) => {
+            const asked = get(options);
+            mediations.push(options.mediation);
+            return asked;
+          };
+        }"""
+    )
     visitor.consents(False)
     seen = starts(visitor)
-    with visitor.page.expect_response("**/authentications"):
-        visitor.go()
-    visitor.consents(True)
+    visitor.go()
+    visitor.page.wait_for_function("globalThis.mediations?.length === 1")
     visitor.press("Sign in with a passkey")
-    visitor.heading("Ada Lovelace")
+    visitor.heading("Follow your browser")
+    visitor.page.wait_for_function("globalThis.mediations?.length === 2")
+    assert visitor.page.evaluate("mediations") == ["conditional", "optional"]
     assert [request.post_data_json for request in seen] == [{"mediation": "conditional"}]
 
 
