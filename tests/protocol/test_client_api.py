@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
 
-from tests.hosts import FUNCTION_KEY, SYSTEM_KEY
-from tests.protocol.driver import WEBHOOKS, Driver, Raised, until
+from tests.hosts import FUNCTION_KEY, SYSTEM_KEY, running_host
+from tests.protocol.conftest import APPS
+from tests.protocol.driver import WEBHOOKS, Driver, Raised, request, until
+
+# Everything in this module must hold with the host's short cuts and without any of them.
+SHORT_CUTS = {
+    "short cuts": [],
+    "as on Azure": ["--status-reads", "immediate", "--sdk-timestamps", "dateutil", "--sdk-calls", "http"],
+}
+
+
+@pytest.fixture(scope="module", params=SHORT_CUTS.values(), ids=SHORT_CUTS.keys())
+def flows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """The flows app, once with the host's short cuts for the SDK and once without."""
+    state = tmp_path_factory.mktemp("client") / "state"
+    with running_host(app=APPS / "flows", state=state, arguments=request.param) as host:
+        yield Driver(host)
 
 
 def test_start_makes_an_id_of_its_own(flows: Driver) -> None:
@@ -335,6 +351,22 @@ def test_the_rpc_listener_is_not_on_the_public_port(flows: Driver) -> None:
     assert f":{flows.host.url.rsplit(':', 1)[1]}/" not in rpc
     path = "/" + rpc.split("/", 3)[3]
     assert flows.http("GET", f"{path}instances/").status == 404
+
+
+def test_the_rpc_address_needs_no_key_but_its_secret_path(flows: Driver) -> None:
+    """The SDK's requests carry no key; whoever does not know the path segment finds nothing."""
+    binding = flows.http("GET", "/api/binding", headers={"x-functions-key": FUNCTION_KEY}).json()
+    base, _, path = binding["rpcBaseUrl"].removeprefix("http://").partition("/")
+    assert request(f"http://{base}", "GET", f"/{path}instances/").status == 200
+    for guess in ("/durabletask/instances/", "/x/durabletask/instances/", f"{WEBHOOKS}/instances"):
+        assert request(f"http://{base}", "GET", guess).status in {401, 404}
+
+
+def test_the_clock_and_a_timer_agree(flows: Driver) -> None:
+    """The orchestrator's clock is at the timer's due time or after it, and every history time is UTC."""
+    result = flows.output("sleeps", 0.05)
+    assert result["early"] is False
+    assert all(datetime.fromisoformat(event["at"]).utcoffset() == timedelta(0) for event in result["told"])
 
 
 def test_check_status_response_reflects_the_callers_host(flows: Driver) -> None:

@@ -255,22 +255,41 @@ def test_a_stop_lets_running_work_finish(tmp_path: Path) -> None:
     assert len(steps(tmp_path)) == 2
 
 
-def test_a_stopping_host_takes_no_new_requests(tmp_path: Path) -> None:
-    """While it drains, the host's port no longer accepts work."""
-    with host(tmp_path) as first:
-        driver = Driver(first)
-        driver.start("worker", 0.9, instance_id="busy")
-        until(lambda: steps(tmp_path), "the activity has begun")
-        first.process.send_signal(signal.SIGTERM)
+def test_a_stopping_host_leaves_no_request_hanging(tmp_path: Path) -> None:
+    """Callers post starts while SIGTERM comes: each is answered or its connection ends, the host stops soon after
+    its running activity, and every start that was answered with 202 is kept."""
+    acknowledged: list[str] = []
+    hanging: list[str] = []
 
-        def refused() -> bool:
+    def post_until_refused(driver: Driver, caller: int) -> None:
+        for n in range(10_000):
+            instance_id = f"caller{caller}-{n}"
             try:
-                return driver.webhook("POST", "orchestrators/listener").status >= 500
+                if driver.webhook("POST", f"orchestrators/listener/{instance_id}").status == 202:
+                    acknowledged.append(instance_id)
+            except TimeoutError:
+                hanging.append(instance_id)
+            except ConnectionRefusedError:
+                return
             except (OSError, http.client.HTTPException):
-                return True
+                continue
 
-        until(refused, "new requests are refused", within=5)
+    with host(tmp_path) as first, ThreadPoolExecutor(3) as pool:
+        driver = Driver(first)
+        driver.start("worker", 0.5, instance_id="busy")
+        until(lambda: steps(tmp_path), "the activity has begun")
+        callers = [pool.submit(post_until_refused, driver, caller) for caller in range(3)]
+        until(lambda: len(acknowledged) > 10, "requests are being served")
+        first.process.send_signal(signal.SIGTERM)
         assert first.process.wait(10) == 0
+        for caller in callers:
+            caller.result()
+    assert hanging == []
+    with host(tmp_path) as second:
+        driver = Driver(second)
+        assert driver.finished("busy")["output"] == "worked"
+        for instance_id in acknowledged:
+            assert driver.webhook("GET", f"instances/{instance_id}").status == 202
 
 
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
