@@ -137,6 +137,43 @@ def test_a_sequence_survives_a_kill_at_every_commit(tmp_path: Path) -> None:
         assert died or at.endswith(f":{commits}"), f"the host did not die at {at}"
 
 
+def everything(driver: Driver) -> None:
+    start_once(driver, "everything", "e1", 1)
+    patient(driver, "e1")
+
+
+def test_every_kind_of_step_survives_a_kill_before_every_commit(tmp_path: Path) -> None:
+    """Child, timer, fan-out, retry, entity signalled and called, continue-as-new: killed with the work of each turn
+    done and not yet committed, the end is the same, and what went to the entity is there exactly once."""
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    commits = commits_of(undisturbed, everything)
+    assert 6 <= commits <= 60
+    parts = [f"e1 {generation} {what}" for generation in (1, 2) for what in ("signal", "child")]
+    work = {f"e1 {generation} {what}" for generation in (1, 2) for what in ("child", "own", "retried")}
+
+    def killed(number: int) -> tuple[int, dict[str, Any], list[str], Counter[str], list[dict[str, Any]]]:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        run_until_killed(folder, f"before:{number}", everything)
+        with host(folder) as again:
+            driver = Driver(again)
+            start_once(driver, "everything", "e1", 1)
+            body = driver.finished("e1")
+            children = [driver.finished(f"e1-{generation}-child") for generation in (1, 2)]
+            return number, body, driver.entity("tally", "parts"), Counter(steps(folder)), children
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(killed, range(1, commits + 1)))
+    for number, body, tallied, ran, children in outcomes:
+        assert body["runtimeStatus"] == "Completed", (number, body)
+        assert body["output"] == ["e1 2 child done", "e1 2 own done", "e1 2 retried done", 4], number
+        assert sorted(tallied) == sorted(parts), number
+        assert set(ran) == work, number
+        assert all(1 <= count <= 2 for count in ran.values()), (number, ran)
+        assert [child["runtimeStatus"] for child in children] == ["Completed"] * 2, number
+
+
 def test_signals_are_neither_lost_nor_doubled_by_kills(tmp_path: Path) -> None:
     """The host dies again and again while senders signal one entity: each signal of each sender counts once,
     and signals of a client that were acknowledged are there."""

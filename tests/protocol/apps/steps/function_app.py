@@ -58,6 +58,35 @@ def sender(context):
     return (yield context.call_entity(tally, "count"))
 
 
+@app.orchestration_trigger(context_name="context")
+def part(context):
+    """A child: one step, then one entry in the tally."""
+    done = yield context.call_activity("step", context.get_input())
+    yield context.call_entity(df.EntityId("tally", "parts"), "add", context.get_input())
+    return done
+
+
+@app.orchestration_trigger(context_name="context")
+def everything(context):
+    """Fan-out with a child and a timer inside, an entity signalled and called, a step with retry, a new generation."""
+    generation = context.get_input()
+    name = f"{context.instance_id} {generation}"
+    tally = df.EntityId("tally", "parts")
+    context.signal_entity(tally, "add", f"{name} signal")
+    pause = context.create_timer(context.current_utc_datetime + timedelta(milliseconds=30))
+    child = context.call_sub_orchestrator(
+        "part", f"{name} child", f"{context.instance_id}-{generation}-child"
+    )
+    done = yield context.task_all([child, pause, context.call_activity("step", f"{name} own")])
+    retry = df.RetryOptions(20, 3)
+    again = yield context.call_activity_with_retry("step", retry, f"{name} retried")
+    count = yield context.call_entity(tally, "count")
+    if generation == 1:
+        context.continue_as_new(2)
+        return None
+    return [done[0], done[2], again, count]
+
+
 @app.entity_trigger(context_name="context")
 def tally(context):
     seen = context.get_state(list)
