@@ -61,7 +61,8 @@ class Api:
     log: Log
     settled_reads: bool
     default_version: str
-    links: tuple[str, str]  # JSON after and before the id: '{"id": ' + id + tail with INSTANCEID
+    # The JSON before and after the id. Hidden in a repr: it holds the key.
+    links: tuple[str, str] = field(repr=False)
 
 
 class BadRequest(Exception):

@@ -27,7 +27,7 @@ HOP_BY_HOP = frozenset(
 # Of these the host knows better than the function.
 _HOSTS_OWN = frozenset({*HOP_BY_HOP, "content-length", "date", "server"})
 _BODILESS = frozenset({204, 205, 304})
-_SERVER = "local-host"
+SERVER = {"Server": "local-host"}  # not which library and version: nobody outside needs to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ async def serve(
         log.error("function_failed", function=function.name, message="the function cancelled itself")  # noqa: TRY400 -- our own log
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- the boundary of app code
         log.error("function_failed", function=function.name, error=error)  # noqa: TRY400 -- our own log
-    return web.Response(status=500, headers={"Server": _SERVER})
+    return web.Response(status=500, headers=SERVER)
 
 
 def convert(result: Any) -> web.Response:
@@ -123,7 +123,7 @@ def convert(result: Any) -> web.Response:
 
 def _from_response(result: HttpResponse) -> web.Response:
     headers: CIMultiDict[str] = CIMultiDict()
-    headers["Server"] = _SERVER
+    headers["Server"] = SERVER["Server"]
     cookies: list[str] = []
     for name, value in result.headers.items():
         lower = name.lower()
@@ -168,7 +168,7 @@ def _from_text(text: str) -> web.Response:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict) or "body" not in value:
-        return web.Response(text=text, headers={"Server": _SERVER})
+        return web.Response(text=text, headers=SERVER)
     body = value["body"]
     plain = isinstance(body, str)
     status = int(value.get("status") or value.get("statusCode") or 200)

@@ -17,7 +17,7 @@ from local_host import durable_api, http_functions
 from local_host.app import App
 from local_host.client_binding import WEBHOOKS_PATH
 from local_host.durable_api import Answer, Api, Call
-from local_host.http_functions import Received
+from local_host.http_functions import SERVER, Received
 from local_host.invoke import Invoker
 from local_host.keys import HEADER, QUERY, Keys, allows
 from local_host.log import Log
@@ -87,9 +87,7 @@ def public_handler(public: Public) -> Handler:
         try:
             response = await _dispatch(public, request, path, query)
         except Refusal as refusal:
-            response = web.Response(
-                status=refusal.status, text=str(refusal), headers={"Server": "local-host"}
-            )
+            response = web.Response(status=refusal.status, text=str(refusal), headers=SERVER)
             if refusal.status == 413:
                 response.force_close()
         # The path alone: a query may hold a key.
@@ -166,7 +164,7 @@ async def _call(request: web.BaseRequest, below: str, query: dict[str, str], url
 
 
 def _response(answer: Answer) -> web.Response:
-    return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+    return web.Response(body=answer.body, status=answer.status, headers={**SERVER, **answer.headers})
 
 
 def rpc_handler(api: Api, secret: str) -> Handler:
@@ -178,11 +176,11 @@ def rpc_handler(api: Api, secret: str) -> Handler:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         path, query = split_target(request)
         if not hmac.compare_digest(path[:length].encode("utf-8", "replace"), expected):
-            return web.Response(status=404)
+            return web.Response(status=404, headers=SERVER)
         try:
             call = await _call(request, path[length:], lower_names(query) if query else _EMPTY, None)
         except Refusal as refusal:
-            return web.Response(status=refusal.status, text=str(refusal))
+            return web.Response(status=refusal.status, text=str(refusal), headers=SERVER)
         return _response(await durable_api.handle(api, call))
 
     return handle
