@@ -238,7 +238,7 @@ function showSignedIn(output, attachment) {
   fillFacts($("signed-in-facts"), [
     ["Account", output.person?.id],
     ["Passkey", short(output.credential_id), "code"],
-    ["Kept", where],
+    ["Stored", where],
     ["Signed in", time(output.at)],
   ]);
   show("signed-in");

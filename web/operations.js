@@ -161,7 +161,7 @@ function row(ceremony) {
   started.append(instant(ceremony.createdTime));
   const took = line.insertCell();
   took.className = "wide";
-  took.textContent = ceremony.outcome ? duration(Date.parse(ceremony.lastUpdatedTime) - Date.parse(ceremony.createdTime)) : "";
+  took.textContent = ceremony.outcome ? roughly(ceremony) : "";
   return line;
 }
 
@@ -172,7 +172,7 @@ function drawDetail(ceremony) {
     ["Reason", ceremony.reason && spaced(ceremony.reason)],
     ["Stage", ceremony.outcome ? null : (STAGES[ceremony.stage] ?? ceremony.stage)],
     ["Started", instant(ceremony.createdTime)],
-    ["Took", ceremony.outcome ? duration(Date.parse(ceremony.lastUpdatedTime) - Date.parse(ceremony.createdTime)) : null],
+    ["Took", ceremony.outcome ? took(ceremony) : null],
     ["Id", made("code", "", ceremony.id)],
   ]);
   const { audit } = ceremony;
@@ -201,6 +201,19 @@ function instant(iso) {
   shown.dateTime = iso;
   shown.title = at.toLocaleString();
   return shown;
+}
+
+/** From the first step to the last; without steps, what the status can tell. */
+function took(ceremony) {
+  const [first, last] = [ceremony.timeline.at(0), ceremony.timeline.at(-1)];
+  return first ? duration(Date.parse(last.at) - Date.parse(first.at)) : roughly(ceremony);
+}
+
+/** The status contract gives whole seconds, so nothing finer is claimed. */
+function roughly({ createdTime, lastUpdatedTime }) {
+  const seconds = Math.round((Date.parse(lastUpdatedTime) - Date.parse(createdTime)) / 1000);
+  if (seconds < 1) return "under 1 s";
+  return seconds < 60 ? `${seconds} s` : duration(seconds * 1000);
 }
 
 function facts(list, rows) {

@@ -1,4 +1,4 @@
-/** The ceremony's stages as a person sees them: four steps, from the service's stages, with the time that each took. */
+/** The ceremony's stages as a person sees them: four steps, from the service's stages, each with the time from the start until it was done. */
 
 /** Each step covers one or more stages of the service, in order. What comes after `recording` is the outcome. */
 const STEPS = [

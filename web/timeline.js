@@ -8,7 +8,7 @@ const SOURCES = { history: "Engine", audit: "Audit" };
 export function drawTimeline(list, steps) {
   list.replaceChildren();
   let previousMs = null;
-  for (const { at, source, step, detail } of steps) {
+  for (const { at, source, step, detail } of steps.map(entityNamed)) {
     const atMs = Date.parse(at);
     const gapMs = previousMs === null ? null : atMs - previousMs;
     previousMs = atMs;
@@ -25,6 +25,12 @@ export function drawTimeline(list, steps) {
     item.append(time, what);
     if (detail) item.append(element("span", "detail", typeof detail === "string" ? words(detail) : JSON.stringify(detail)));
   }
+}
+
+/** An entity's instance id is @name@key: the name is the step, and its key goes with the detail. */
+function entityNamed(told) {
+  const [, name, key] = /^@([^@]+)@(.*)$/.exec(told.step) ?? [];
+  return name ? { ...told, step: name, detail: [key, told.detail].filter(Boolean).join(": ") } : told;
 }
 
 /** 4380 → "4.38 s"; 12 → "12 ms"; 125000 → "2 min 5 s". */

@@ -27,6 +27,7 @@ def test_a_sign_in_as_a_timeline_with_its_audit_entry(visitor: Visitor) -> None:
     steps = visitor.page.locator("#timeline .step").all_inner_texts()
     assert "Awaiting authenticator" in steps
     assert "Verify authentication" in steps
+    assert "Rate limiter" in steps
     times = visitor.page.locator("#timeline time").all_inner_texts()
     assert len(times) == len(steps)
     assert times == sorted(times)
