@@ -95,6 +95,8 @@ def _write_activities_and_timers(state: State) -> None:
     write, write_each = state.database.write, state.database.write_each
     running = [e for e in state.dirty.values() if e.is_active]
     leases = {activity: (run, until) for run, until, activity in state.leases}
+    # First out, then in: a new generation uses the task ids of the old one again.
+    write(SQL["delete_activity"], [(activity,) for e in running for activity in e.answered_activities])
     write(
         SQL["insert_activity"],
         [
@@ -104,7 +106,6 @@ def _write_activities_and_timers(state: State) -> None:
         ],
     )
     write_each(SQL["lease_activity"], [(run, until, activity) for activity, (run, until) in leases.items()])
-    write(SQL["delete_activity"], [(activity,) for e in running for activity in e.answered_activities])
     write(SQL["delete_timer"], [(e.row, task_id) for e in running for task_id in e.fired_timers])
     write(SQL["insert_timer"], [(e.row, *timer) for e in running for timer in e.new_timers])
 

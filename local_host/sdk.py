@@ -85,7 +85,13 @@ def fast_parser(fallback: Callable[[str], datetime] = dateutil_parse) -> Callabl
     parse = datetime.fromisoformat
 
     def parse_timestamp(text: str) -> datetime:
-        if len(text) == _OWN_FORM_LENGTH and text[26] == "Z" and text[10] == "T" and text[19] == ".":
+        if (
+            len(text) == _OWN_FORM_LENGTH
+            and text[4] == text[7] == "-"
+            and text[10] == "T"
+            and text[19] == "."
+            and text[26] == "Z"
+        ):
             try:
                 return parse(text[:26]).replace(tzinfo=zone)
             except ValueError:

@@ -643,7 +643,7 @@ async def test_a_finished_instance_is_replaced():
 
 async def test_any_state_replaces_running_ones():
     """overridableExistingInstanceStates AnyState; the old execution's activity finds nobody."""
-    opened, calls, held = gate()
+    opened, _calls, held = gate()
     b = await bench(functions((holds_open, ends), (held,)), overridable_states="AnyState")
     await b.engine.start_instance("holds_open", "i1", None)
     await b.engine.start_instance("ends", "i1", json.dumps("7"))
