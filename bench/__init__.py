@@ -1,0 +1,1 @@
+"""Complete sign-ins, timed: the app on its local host, beside a server that does no more than verify (`python -m bench`)."""

@@ -1,0 +1,153 @@
+"""The two servers that are compared, each a process of its own on a fresh port, and what they cost while they are asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 60.0
+STOP_SECONDS = 40.0
+# Nobody is refused: what is timed is the work, the limiters' included.
+SETTINGS = {
+    "PASSKEYS_LIMIT_NETWORK": "1000000/60",
+    "PASSKEYS_LIMIT_PERSON": "1000000/60",
+    "PASSKEYS_LIMIT_GLOBAL": "1000000/60",
+}
+MODULES = {"durable": "local_host", "bare": "bench.bare_server"}
+
+
+class ServerFailedError(Exception):
+    """A server did not start, or its load did not end well; the message carries what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that serves."""
+
+    name: str
+    url: str
+    process: psutil.Process
+    state: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One timed run: milliseconds of every sign-in and step, CPU seconds and memory of the server."""
+
+    seconds: float
+    sign_in: Sequence[float]
+    start: Sequence[float]
+    answer: Sequence[float]
+    polls: int
+    cpu_seconds: float
+    rss_before: int
+    rss_after: int
+
+    @property
+    def a_second(self) -> float:
+        """Complete sign-ins a second."""
+        return len(self.sign_in) / self.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU milliseconds of the server, user and system, for each sign-in."""
+        return 1000 * self.cpu_seconds / len(self.sign_in)
+
+
+def environment(state: Path, people: Path) -> dict[str, str]:
+    """What both servers, and the making of tickets, are started with."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PASSKEYS_", "LOCAL_HOST_", "WEBSITE_"))
+    }
+    return {**inherited, **SETTINGS, "PASSKEYS_DIRECTORY": str(people), "LOCAL_HOST_STATE": str(state)}
+
+
+def write_people(path: Path, count: int) -> list[str]:
+    """A directory file of `count` people; their ids."""
+    ids = [f"person-{number}" for number in range(count)]
+    path.write_text(json.dumps({one: {"display_name": f"Person {one}"} for one in ids}))
+    return ids
+
+
+@contextlib.contextmanager
+def serving(name: str, state: Path, people: Path, *, module: Sequence[str] = ()) -> Iterator[Server]:
+    """A server until the block ends. `module` replaces the usual module and its first arguments."""
+    state.mkdir(parents=True, exist_ok=True)
+    arguments = [*(module or (MODULES[name],)), "--port", "0", "--state", str(state)]
+    log = state.parent / f"{state.name}-{name}.log"
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=environment(state, people),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("READY "):
+            raise ServerFailedError(f"{name} did not start: {line}{log.read_text()[-2000:]}")
+        yield Server(name, line.split()[1], psutil.Process(process.pid), state)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def sign_ins(server: Server, tickets: Sequence[str], seconds: float) -> Measured:
+    """Let as many people as there are tickets sign in for `seconds`. Raises ServerFailedError."""
+    command = [sys.executable, "-m", "bench.load", server.url, str(seconds), *tickets]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as load:
+        assert load.stdout is not None
+        assert load.stderr is not None
+        lines = [load.stdout.readline()]
+        cpu, memory = cpu_seconds(server.process), server.process.memory_info().rss
+        lines.append(load.stdout.readline())
+        cpu, memory_after = cpu_seconds(server.process) - cpu, server.process.memory_info().rss
+        result = load.stdout.read()
+        if load.wait() or lines != ["begin\n", "end\n"]:
+            raise ServerFailedError(f"the load on {server.name} failed: {load.stderr.read()[-2000:]}")
+    told = json.loads(result)
+    return Measured(
+        seconds=told["seconds"],
+        sign_in=told["sign_in"],
+        start=told["start"],
+        answer=told["answer"],
+        polls=told["polls"],
+        cpu_seconds=cpu,
+        rss_before=memory,
+        rss_after=memory_after,
+    )
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """User and system time that a process has used."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def busy_elsewhere(seconds: float = 1.0) -> float:
+    """The share of all cores that is in use now, before anything of ours runs: figures taken beside it are not worth much."""
+    psutil.cpu_percent()
+    time.sleep(seconds)
+    return float(psutil.cpu_percent()) / 100
