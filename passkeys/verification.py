@@ -255,14 +255,16 @@ def verify_authentication(
 def _or_reject(code: RejectionCode) -> Iterator[None]:
     """Turn whatever goes wrong inside into a rejection with `code`; one that is a rejection already stays.
 
-    Parsers of hostile bytes raise what they like: KeyError, TypeError, RecursionError, and native code its
-    own "panics", which are no Exceptions.
+    Parsers of hostile bytes raise what they like: KeyError, TypeError, RecursionError, and those written in
+    Rust a PanicException, which is no Exception and has no importable name. What stops a program still does.
     """
     try:
         yield
-    except (Rejection, KeyboardInterrupt, SystemExit):
+    except Rejection:
         raise
     except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise Rejection(code, type(error).__name__) from error
 
 

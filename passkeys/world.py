@@ -38,10 +38,11 @@ def open_world(
 
     Raises SettingsError (the directory file is wrong) and StoreError (the store does not open).
     """
+    directory = load_static(settings.directory)  # before the store is opened: it may be wrong
     return World(
         settings=settings,
         store=EmbeddedStore(settings.store),
-        directory=load_static(settings.directory),
+        directory=directory,
         clock=clock,
         random_bytes=random_bytes,
     )
