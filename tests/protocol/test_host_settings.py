@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import running_host
+from tests.hosts import FUNCTION_KEY, running_host
 from tests.protocol.conftest import APPS
 from tests.protocol.driver import Driver
 
@@ -17,11 +17,12 @@ HOST_JSON = {
     "version": "2.0",
     "functionTimeout": "00:00:01",
     "extensions": {
+        "http": {"routePrefix": "v1"},
         "durableTask": {
             "hubName": "othername",
             "maxOrchestrationActions": 50,
             "overridableExistingInstanceStates": "AnyState",
-        }
+        },
     },
 }
 
@@ -55,6 +56,13 @@ def test_any_state_may_be_replaced_when_the_app_says_so(narrow: Driver) -> None:
     narrow.reached("replaced", custom_status="waiting")
     narrow.start("returns_input", {"n": 2}, instance_id="replaced")
     assert narrow.finished("replaced")["output"] == {"n": 2}
+
+
+def test_another_route_prefix_replaces_the_usual_one(narrow: Driver) -> None:
+    """extensions.http.routePrefix: routes are under it and no longer under `api`."""
+    headers = {"x-functions-key": FUNCTION_KEY}
+    assert narrow.http("GET", "/v1/journal/x", headers=headers).status == 200
+    assert narrow.http("GET", "/api/journal/x", headers=headers).status == 404
 
 
 def test_the_hub_name_is_in_the_links(narrow: Driver) -> None:
