@@ -20,7 +20,6 @@ Codes are for programs and never change; messages are for people and may.
 """
 
 # Named for the fact, not the mechanism: `Changed`, not `ChangedError`.
-# ruff: noqa: N818
 
 from __future__ import annotations
 
