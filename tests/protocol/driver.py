@@ -199,22 +199,20 @@ class Driver:
         lines = (line.strip() for line in self.host.log().splitlines())
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
-    def errors_about(self, instance_id: str) -> str:
-        """Every log line of level error (or worse) that names the instance, as one text."""
-        loud = (
-            line for line in self.log_lines() if str(line["level"]).lower() in {"error", "critical", "fatal"}
-        )
+    def warnings_about(self, instance_id: str) -> str:
+        """Every log line of level warning or worse that names the instance, as one text."""
+        loud = (line for line in self.log_lines() if line["level"] in {"warning", "error", "critical"})
         return "\n".join(
             text for line in loud if instance_id in (text := json.dumps(line, ensure_ascii=False))
         )
 
-    def loud(self, instance_id: str) -> str:
-        """What the host says aloud about an instance that the real engine would leave hanging: log and output."""
+    def warned(self, instance_id: str) -> str:
+        """What the host logs, at warning or worse, about an instance that goes on."""
+        return str(until(lambda: self.warnings_about(instance_id), f"a warning about {instance_id}"))
 
-        def said() -> str | None:
-            body = self.instance(instance_id)
-            assert body["runtimeStatus"] != "Completed", f"kinder than Azure: {body['output']!r}"
-            failed = str(body["output"]) if body["runtimeStatus"] == "Failed" else ""
-            return "\n".join(part for part in (self.errors_about(instance_id), failed) if part) or None
-
-        return str(until(said, f"the host is loud about {instance_id}"))
+    def refused(self, instance_id: str) -> str:
+        """The message of an instance that Azure would leave hanging: here it fails, and the log says so too."""
+        body = self.finished(instance_id)
+        assert body["runtimeStatus"] == "Failed", f"kinder than Azure: {body['output']!r}"
+        assert self.warnings_about(instance_id), "the log says nothing"
+        return str(body["output"])

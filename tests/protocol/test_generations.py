@@ -184,7 +184,17 @@ def test_terminating_a_parent_leaves_its_child_alone(flows: Driver) -> None:
 @pytest.mark.parametrize("name", ["names_child_after_itself", "names_child_like_an_entity"])
 def test_a_child_id_must_be_its_own_and_no_entity(flows: Driver, name: str) -> None:
     """A child id equal to the parent's, or one that begins with @, is refused: the instance does not hang silently."""
-    assert flows.loud(flows.start(name))
+    assert "instance id" in flows.refused(flows.start(name))
+
+
+def test_a_child_id_that_is_in_use_is_refused(flows: Driver) -> None:
+    """The parent of a child whose id a running instance has would wait for ever: it fails and says why."""
+    flows.start("waits", instance_id="taken")
+    flows.reached("taken", custom_status="waiting")
+    assert "taken" in flows.refused(flows.start("runs_child", {"name": "waits", "id": "taken"}))
+    assert flows.instance("taken")["runtimeStatus"] == "Running"
+    flows.raise_event("taken", "go", 1)
+    assert flows.finished("taken")["output"] == ["int", 1]
 
 
 # --- what the context tells -------------------------------------------------------------------------------
