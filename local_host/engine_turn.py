@@ -1,7 +1,8 @@
 """One turn of the engine: everything that is ready, worked off in memory, then one commit.
 
-Entities go first, so that the answers an orchestration waits for reach it in one episode rather than one each. What the
-turn's time does not suffice for is stored with the rest and is ready in the next turn.
+Executions and entities take turns, each kind until none is ready: so an entity gets the operations of all executions in
+one batch, and an execution the answers of all its entities in one episode. What the turn's time does not suffice for is
+stored with the rest and is ready in the next turn.
 """
 
 from __future__ import annotations
@@ -134,13 +135,15 @@ class Turn:
     def work(self, deadline: float) -> None:
         """Run ready entities and executions until none is left, or `time.monotonic` passes the deadline."""
         state = self.state
-        while state.ready_entities or state.ready:
-            if state.ready_entities:
-                self._run_entity(state.ready_entities.pop(next(iter(state.ready_entities))))
-            else:
+        while state.ready or state.ready_entities:
+            while state.ready:
                 self._run_execution(state.ready.pop(next(iter(state.ready))))
-            if time.monotonic() > deadline:
-                return
+                if time.monotonic() > deadline:
+                    return
+            while state.ready_entities:
+                self._run_entity(state.ready_entities.pop(next(iter(state.ready_entities))))
+                if time.monotonic() > deadline:
+                    return
 
     def _run_entity(self, entity: Entity) -> None:
         function = self.functions.entities.get(entity.entity_id[1:].partition("@")[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import lru_cache
 
 from local_host import history
 from local_host.history import Event, storable, to_json
@@ -151,8 +152,13 @@ def _operation(walk: Walk, action: Action, *, signal: bool) -> Operation:
         raise Loud(f"The entity id or operation {entity_id!r} cannot be stored: it holds half a character.")
     task_id = walk.take_id()
     # The same at every replay, and not to be guessed by who might raise an event of that name.
-    request_id = None if signal else str(uuid.uuid5(_REQUEST_IDS, f"{walk.identity.execution_id}:{task_id}"))
+    request_id = None if signal else _request_id(walk.identity.execution_id, task_id)
     return Operation(task_id, entity_id, action["operation"], action.get("input"), request_id)
+
+
+@lru_cache(4096)  # asked again at every replay
+def _request_id(execution_id: str, task_id: int) -> str:
+    return str(uuid.uuid5(_REQUEST_IDS, f"{execution_id}:{task_id}"))
 
 
 def _call_entity(walk: Walk, action: Action) -> Task:
