@@ -73,6 +73,13 @@ def test_names_are_looked_up_ignoring_case(flows: Driver) -> None:
     assert flows.output("CATCHES", ["ECHO", "found"]) == {"result": "found"}
 
 
+def test_a_name_in_the_trigger_is_the_name(flows: Driver) -> None:
+    """`activity=` and `orchestration=` name the function for callers; its Python name is then unknown."""
+    assert flows.output("AliasFlow", 1) == "alias 1"
+    assert "under_an_alias" in flows.refused(flows.start("calls", "under_an_alias"))
+    assert flows.webhook("POST", "orchestrators/flow_under_an_alias").status == 400
+
+
 def test_an_episode_appends_marker_messages_schedules_marker(flows: Driver) -> None:
     """One episode: OrchestratorStarted, the delivered messages, new scheduling events by id, OrchestratorCompleted."""
     told = flows.output("spy", 2)

@@ -145,6 +145,16 @@ def test_get_status_by_filters(flows: Driver) -> None:
     flows.client("terminate", "filter-waits", "done")
 
 
+def test_a_named_hub_and_connection_are_accepted(flows: Driver) -> None:
+    """The SDK may name the task hub and the connection in its queries."""
+    flows.client("start_new", "waits", "hubbed")
+    flows.client("raise_event", "hubbed", "go", 1, task_hub_name="flows", connection_name="Storage")
+    assert flows.finished("hubbed")["output"] == ["str", "1"]
+    named = {"entityId": ["ledger", "hubbed"], "task_hub_name": "flows", "connection_name": "Storage"}
+    flows.client("signal_entity", operation_name="append", operation_input=[1], **named)
+    until(lambda: flows.client("read_entity_state", **named)["state"] == [[1]], "the signal is applied")
+
+
 def test_terminate_ends_a_running_instance(flows: Driver) -> None:
     """Terminated, output is the reason as plain text."""
     flows.client("start_new", "waits", "terminated")

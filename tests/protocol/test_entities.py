@@ -275,6 +275,7 @@ def test_an_entity_is_an_instance_with_its_state_as_input(flows: Driver) -> None
     body = flows.instance("@ledger@Instance")
     assert body["runtimeStatus"] == "Running"
     assert body["customStatus"]["entityExists"] is True
+    assert {"queueSize", "lockedBy"} <= set(body["customStatus"])
     assert '"secret"' in json.dumps(body["input"]).replace("\\", "")
     listed = flows.webhook("GET", "instances", instanceIdPrefix="@ledger@Inst").json()
     assert [entry["instanceId"] for entry in listed] == ["@ledger@Instance"]

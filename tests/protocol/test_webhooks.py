@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -145,6 +146,29 @@ def test_a_duplicate_start_is_500_with_the_reason(flows: Driver) -> None:
     flows.client("terminate", "duplicate", "done")
 
 
+def test_of_many_starts_at_once_under_one_id_one_is_accepted(flows: Driver) -> None:
+    """Looking for the id and taking it is one step."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: flows.webhook("POST", "orchestrators/waits/contested"), range(8)))
+    assert sorted(answer.status for answer in answers) == [202, *[500] * 7]
+    flows.raise_event("contested", "go", 1)
+    assert flows.finished("contested")["output"] == ["int", 1]
+
+
+def test_instances_at_once_keep_to_themselves(flows: Driver) -> None:
+    """Sixty instances started, told and ended side by side: each has its own event and its own output."""
+    ids = [f"crowd-{n}" for n in range(60)]
+
+    def live(instance_id: str) -> Any:
+        flows.start("waits", instance_id=instance_id)
+        assert flows.raise_event(instance_id, "go", {"for": instance_id}).status == 202
+        return flows.finished(instance_id)["output"]
+
+    with ThreadPoolExecutor(8) as pool:
+        outputs = list(pool.map(live, ids))
+    assert outputs == [["dict", {"for": instance_id}] for instance_id in ids]
+
+
 STATES = [
     ("Completed", 200, 200),
     ("Terminated", 200, 200),
@@ -262,6 +286,15 @@ def test_a_start_that_waits_too_long_is_accepted(flows: Driver) -> None:
     answer = flows.webhook("POST", "orchestrators/waits", timeout="0.2", pollingInterval="0.1")
     assert answer.status == 202
     flows.client("terminate", answer.json()["id"], "done")
+
+
+def test_a_start_that_fails_while_waited_for_answers_as_get(flows: Driver) -> None:
+    """Failed within the time: the status body, as GET gives it."""
+    answer = flows.webhook(
+        "POST", "orchestrators/fails", body=json.dumps('"bad"'), timeout="5", pollingInterval="1"
+    )
+    assert answer.status == 200
+    assert answer.json()["runtimeStatus"] == "Failed"
 
 
 def test_a_polling_interval_above_the_timeout_is_refused(flows: Driver) -> None:

@@ -88,3 +88,8 @@ def price(pence):
 @blueprint.activity_trigger(input_name="money")
 def double(money):
     return Money(money.pence * 2)
+
+
+@blueprint.activity_trigger(input_name="payload", activity="Alias")
+def under_an_alias(payload):
+    return f"alias {payload}"

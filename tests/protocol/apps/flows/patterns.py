@@ -108,6 +108,11 @@ def family(context):
     return (yield context.call_sub_orchestrator("facts", None, f"{context.instance_id}-child"))
 
 
+@blueprint.orchestration_trigger(context_name="context", orchestration="AliasFlow")
+def flow_under_an_alias(context):
+    return (yield context.call_activity("Alias", context.get_input()))
+
+
 # --- failures ---------------------------------------------------------------------------------------------
 
 
