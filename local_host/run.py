@@ -30,7 +30,7 @@ from local_host.log import Log
 from local_host.model import ActivityFunction, EngineOptions, EntityFunction, Functions, Orchestrator
 from local_host.sdk import keep_payload_class, use_fast_timestamps
 from local_host.sdk_client import use_direct_calls, use_fast_status_times
-from local_host.server import Public, bind, make_server, public_handler, rpc_handler
+from local_host.server import Public, bind, close_connections, make_server, public_handler, rpc_handler
 
 DRAIN_S = 30.0
 RPC_ADDRESS = "127.0.0.1"
@@ -177,16 +177,14 @@ async def _drain(running: Running, log: Log) -> None:
         return max(0.1, deadline - loop.time())
 
     running.stop_timers.set()
-    running.public.pre_shutdown()
-    await running.public.shutdown(left())
+    await close_connections(running.public, left())
     if running.timers:
         _, late = await asyncio.wait(running.timers, timeout=left())
         for task in late:
             log.warning("timer_abandoned", timer=task.get_name())
             task.cancel()
     await running.engine.drain(left())
-    running.rpc.pre_shutdown()
-    await running.rpc.shutdown(1.0)
+    await close_connections(running.rpc, 1.0)
 
 
 async def _close_sdk_session() -> None:

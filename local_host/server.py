@@ -5,6 +5,7 @@ Both are aiohttp's low-level server with one hand-written dispatcher each: no mi
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import socket
@@ -212,6 +213,16 @@ def make_server(handler: Handler, log: Log, name: str) -> web.Server:
         lingering_time=2.0,
         request_factory=_request_factory,
     )
+
+
+async def close_connections(server: web.Server, timeout_s: float) -> None:
+    """Close idle connections, and the others once their request is answered, at most after so long."""
+    server.pre_shutdown()
+    # A connection accepted in this very turn of the loop does not wait for its request yet, so it missed the call
+    # above; unless told again it would be waited for in vain.
+    await asyncio.sleep(0)
+    server.pre_shutdown()
+    await server.shutdown(timeout_s)
 
 
 def _request_factory(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from local_host.log import Log
+from local_host.server import close_connections, make_server
 from tests.local_host.apps import HEAD
 from tests.local_host.serving import SECRET, Serving, read_reply, served
 
@@ -257,3 +259,22 @@ async def test_the_rpc_listener_answers_only_below_its_secret(
 async def test_the_rpc_api_is_not_on_the_public_listener(host: Serving) -> None:
     """Even with the secret the public listener knows no such path."""
     assert (await host.ask("GET", f"/{SECRET}/durabletask/instances/")).status == 404
+
+
+class SilentTransport(asyncio.Transport):
+    """A connection over which nothing ever comes."""
+
+    def close(self) -> None:
+        pass
+
+    def write(self, data: object) -> None:
+        pass
+
+
+async def test_a_connection_accepted_while_closing_is_not_waited_for() -> None:
+    """One that comes in the very moment before the end is closed with the others, not waited for."""
+    server = make_server(lambda request: asyncio.sleep(0), Log(), "late")  # type: ignore[arg-type, return-value]
+    server().connection_made(SilentTransport())
+    async with asyncio.timeout(5):  # in this very step of the loop: the connection's own task has not begun
+        await close_connections(server, 30)
+    assert server.connections == []
