@@ -618,6 +618,28 @@ def signals_many(context):
     yield context.call_activity("say", "sent")
 
 
+@orchestrator
+def odd(context):
+    """Put half a character where the input says."""
+    half = "\ud800"
+    place = context.get_input()["in"]
+    if place == "status":
+        context.set_custom_status(half)
+    if place == "activity":
+        yield context.call_activity("say", half)
+    if place == "activity error":
+        yield context.call_activity("fail", half)
+    if place == "entity":
+        yield context.call_entity(df.EntityId("ledger", context.instance_id), "set_only", half)
+    if place == "name":
+        timer = context.create_timer(after(context, 0.05))
+        yield context.task_any([timer, context.wait_for_external_event(half)])
+    if place == "error":
+        raise ValueError(half)
+    yield context.call_activity("say", "odd")
+    return half
+
+
 # --- call_http --------------------------------------------------------------------------------------------
 
 
