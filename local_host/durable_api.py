@@ -9,38 +9,32 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote
 
 from local_host.client_binding import INSTANCE_ID, Site, management_links
+from local_host.durable_requests import (
+    CONTINUATION,
+    BadRequest,
+    Call,
+    compact_json,
+    entity_key,
+    flag,
+    instance_filter,
+    instant,
+    is_json,
+    json_text,
+    page_size,
+    plain_text,
+    wait_seconds,
+)
 from local_host.engine import Engine
-from local_host.history_view import history_view, parsed
 from local_host.log import Log
-from local_host.model import ACTIVE, FINISHED, EngineError, EntityInfo, Instance, InstanceFilter
+from local_host.model import ACTIVE, FINISHED, EngineError, Instance
+from local_host.views import entity_entry, history_view, status_text
 
 JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
-STATUSES = frozenset({*ACTIVE, *FINISHED, "Canceled"})
-CONTINUATION = "x-ms-continuation-token"
-DEFAULT_PAGE = 100
-LONGEST_PAGE = 10_000
-# A caller that asks to wait longer than Azure's front end would hold the connection gets its links after this long.
-LONGEST_WAIT_S = 230.0
 # How long a settled status read may take: longer than any step of a lean app, shorter than anyone's patience.
 SETTLE_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, decoded. `parts` are the path segments below the API's base, `query` names are lower case."""
-
-    method: str
-    parts: tuple[str, ...]
-    query: Mapping[str, str]
-    content_type: str
-    body: bytes
-    continuation: str | None
-    url: str | None  # the caller's own URL, query and key included; None on the RPC listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +57,6 @@ class Api:
     default_version: str
     # The JSON before and after the id. Hidden in a repr: it holds the key.
     links: tuple[str, str] = field(repr=False)
-
-
-class BadRequest(Exception):
-    """The request cannot be understood: 400 with this text."""
 
 
 def make_api(engine: Engine, site: Site, log: Log, *, settled_reads: bool, default_version: str = "") -> Api:
@@ -141,9 +131,9 @@ async def start(api: Api, call: Call) -> Answer:
     """POST orchestrators/{name}[/{id}]: 202 with links, or, with timeout and pollingInterval, the outcome."""
     name = call.parts[1]
     instance_id = call.parts[2] if len(call.parts) > 2 else None
-    wait_s = _wait_seconds(call)
+    wait_s = wait_seconds(call)
     version = call.query.get("version", api.default_version)
-    started = await api.engine.start_instance(name, instance_id, _json_text(call.body), version=version)
+    started = await api.engine.start_instance(name, instance_id, json_text(call.body), version=version)
     if wait_s is not None:
         await api.engine.wait_finished(started, wait_s)
         instance = api.engine.get_instance(started)
@@ -164,49 +154,6 @@ def _accepted(api: Api, instance_id: str) -> Answer:
     return Answer(202, (head + json.dumps(instance_id) + tail).encode(), headers)
 
 
-def _wait_seconds(call: Call) -> float | None:
-    """How long the caller wants to wait for the outcome. Both numbers are needed; one alone means no wait."""
-    timeout, interval = _seconds(call, "timeout"), _seconds(call, "pollinginterval")
-    if timeout is None or interval is None:
-        return None
-    if interval > timeout:
-        raise BadRequest("pollingInterval must not be longer than timeout.")
-    return min(timeout, LONGEST_WAIT_S)
-
-
-def _seconds(call: Call, name: str) -> float | None:
-    text = call.query.get(name)
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        raise BadRequest(f"{name} is not a number of seconds.") from None
-    if not 0 <= seconds < 1e9:
-        raise BadRequest(f"{name} is not a number of seconds.")
-    return seconds
-
-
-def _json_text(body: bytes) -> str | None:
-    """The body as it is stored: None when empty, else its own text once it has proved to be JSON."""
-    if not body:
-        return None
-    try:
-        text = body.decode("utf-8")
-        json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"The body is not JSON: {error}") from None
-    return text
-
-
-def _compact(body: bytes) -> str | None:
-    """As `_json_text`, without blanks between the tokens: what the SDK sends, one JSON string, has none."""
-    text = _json_text(body)
-    if text is None or text.startswith('"'):
-        return text
-    return json.dumps(json.loads(text), separators=(",", ":"))
-
-
 # --- one instance -------------------------------------------------------------------------------------------------------
 
 
@@ -221,46 +168,23 @@ async def get_status(api: Api, call: Call) -> Answer:
 
 def _status_answer(api: Api, call: Call, instance: Instance) -> Answer:
     history = None
-    if _flag(call, "showhistory", default=False):
+    if flag(call, "showhistory", default=False):
         events = api.engine.get_history(instance.instance_id)
-        history = history_view(events, show_output=_flag(call, "showhistoryoutput", default=False))
-    text = status_text(instance, show_input=_flag(call, "showinput", default=True), history=history)
+        history = history_view(events, show_output=flag(call, "showhistoryoutput", default=False))
+    text = status_text(instance, show_input=flag(call, "showinput", default=True), history=history)
     if instance.status in ACTIVE:
         if call.url is None or call.method != "GET":  # nobody polls the RPC listener by its links
             return Answer(202, text.encode(), {**JSON_HEADERS, "Retry-After": "5"})
         return Answer(202, text.encode(), {**JSON_HEADERS, "Location": call.url, "Retry-After": "5"})
-    failed = instance.status == "Failed" and _flag(call, "returninternalservererroronfailure", default=False)
+    failed = instance.status == "Failed" and flag(call, "returninternalservererroronfailure", default=False)
     return Answer(500 if failed else 200, text.encode(), JSON_HEADERS)
-
-
-def status_text(instance: Instance, *, show_input: bool, history: list[dict[str, Any]] | None = None) -> str:
-    """The status body as JSON text, members in the extension's order.
-
-    Texts known to be JSON are put in as they are: parsing them only to write them again would cost more than the rest.
-    """
-    output = instance.output
-    if output is not None and instance.status != "Completed":
-        output = json.dumps(parsed(output))
-    tail = "" if history is None else f', "historyEvents": {json.dumps(history)}'
-    return (
-        f'{{"name": {json.dumps(instance.name)}, "instanceId": {json.dumps(instance.instance_id)}, '
-        f'"runtimeStatus": "{instance.status}", '
-        f'"input": {(show_input and instance.input) or "null"}, '
-        f'"customStatus": {instance.custom_status or "null"}, "output": {output or "null"}, '
-        f'"createdTime": "{_whole_seconds(instance.created_at)}", '
-        f'"lastUpdatedTime": "{_whole_seconds(instance.updated_at)}"{tail}}}'
-    )
-
-
-def _whole_seconds(moment: datetime) -> str:
-    return f"{moment.isoformat()[:19]}Z"
 
 
 async def raise_event(api: Api, call: Call) -> Answer:
     """POST instances/{id}/raiseEvent/{name}: the body, which must be JSON, becomes the event's data."""
-    if not _is_json(call.content_type):
+    if not is_json(call.content_type):
         raise BadRequest("Only application/json request content is supported.")
-    await api.engine.raise_event(call.parts[1], call.parts[3], _compact(call.body) or "null")
+    await api.engine.raise_event(call.parts[1], call.parts[3], compact_json(call.body) or "null")
     return Answer(202)
 
 
@@ -290,7 +214,7 @@ async def rewind(api: Api, call: Call) -> Answer:
 
 async def restart(api: Api, call: Call) -> Answer:
     """POST instances/{id}/restart?restartWithNewInstanceId=true"""
-    fresh = _flag(call, "restartwithnewinstanceid", default=True)
+    fresh = flag(call, "restartwithnewinstanceid", default=True)
     return _accepted(api, await api.engine.restart(call.parts[1], new_instance_id=fresh))
 
 
@@ -305,9 +229,9 @@ async def purge(api: Api, call: Call) -> Answer:
 async def list_instances(api: Api, call: Call) -> Answer:
     """GET instances: one page, filtered; the next page's token is in the header."""
     instances, token = api.engine.list_instances(
-        _filter(call), top=_top(call), continuation=call.continuation or None
+        instance_filter(call), top=page_size(call), continuation=call.continuation or None
     )
-    show_input = _flag(call, "showinput", default=True)
+    show_input = flag(call, "showinput", default=True)
     texts = (status_text(instance, show_input=show_input) for instance in instances)
     return _page("[" + ", ".join(texts) + "]", token)
 
@@ -316,7 +240,7 @@ async def purge_many(api: Api, call: Call) -> Answer:
     """DELETE instances?createdTimeFrom=…: finished ones only."""
     if not call.query.get("createdtimefrom"):
         raise BadRequest("Please provide value for 'createdTimeFrom' parameter.")
-    return _purged(await api.engine.purge_where(_filter(call)))
+    return _purged(await api.engine.purge_where(instance_filter(call)))
 
 
 def _purged(count: int) -> Answer:
@@ -329,61 +253,25 @@ def _page(text: str, token: str | None) -> Answer:
     )
 
 
-def _filter(call: Call) -> InstanceFilter:
-    names = [name.strip() for name in call.query.get("runtimestatus", "").split(",") if name.strip()]
-    known = {status.lower(): status for status in STATUSES}
-    unknown = [name for name in names if name.lower() not in known]
-    if unknown:
-        raise BadRequest(f"runtimeStatus {unknown[0]!r} is none of {', '.join(sorted(STATUSES))}.")
-    return InstanceFilter(
-        created_from=_instant(call, "createdtimefrom"),
-        created_to=_instant(call, "createdtimeto"),
-        statuses=tuple(known[name.lower()] for name in names) or None,
-        prefix=call.query.get("instanceidprefix") or None,
-    )
-
-
-def _instant(call: Call, name: str) -> datetime | None:
-    """A time of the query, UTC when it says nothing else."""
-    text = call.query.get(name)
-    if not text:
-        return None
-    try:
-        # A plus sign in a query is a blank; an offset with one was most likely meant as such.
-        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise BadRequest(f"{name} is not an ISO 8601 time.") from None
-
-
-def _top(call: Call) -> int:
-    text = call.query.get("top")
-    if not text:
-        return DEFAULT_PAGE
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) > 0):
-        raise BadRequest("top is not a number above zero.")
-    return min(int(text), LONGEST_PAGE)
-
-
 # --- entities -----------------------------------------------------------------------------------------------------------
 
 
 async def read_entity(api: Api, call: Call) -> Answer:
     """GET entities/{name}/{key}: its state."""
-    state = api.engine.read_entity(call.parts[1], _key(call))
+    state = api.engine.read_entity(call.parts[1], entity_key(call))
     return Answer(404) if state is None else Answer(200, state.encode(), JSON_HEADERS)
 
 
 async def signal_entity(api: Api, call: Call) -> Answer:
     """POST entities/{name}/{key}?op=…: the body is the operation's input, JSON or plain text."""
-    text = _compact(call.body) if not call.body or _is_json(call.content_type) else _plain(call.body)
-    await api.engine.signal_entity(call.parts[1], _key(call), call.query.get("op", ""), text)
+    text = compact_json(call.body) if not call.body or is_json(call.content_type) else plain_text(call.body)
+    await api.engine.signal_entity(call.parts[1], entity_key(call), call.query.get("op", ""), text)
     return Answer(202)
 
 
 async def delete_entity(api: Api, call: Call) -> Answer:
     """DELETE entities/{name}/{key}: the operation `delete`, which the entity's function has to know."""
-    await api.engine.signal_entity(call.parts[1], _key(call), "delete", None)
+    await api.engine.signal_entity(call.parts[1], entity_key(call), "delete", None)
     return Answer(202)
 
 
@@ -391,49 +279,13 @@ async def list_entities(api: Api, call: Call) -> Answer:
     """GET entities[/{name}]: one page; the state only with fetchState."""
     entities, token = api.engine.list_entities(
         call.parts[1] if len(call.parts) > 1 else None,
-        updated_from=_instant(call, "lastoperationtimefrom"),
-        updated_to=_instant(call, "lastoperationtimeto"),
-        top=_top(call),
+        updated_from=instant(call, "lastoperationtimefrom"),
+        updated_to=instant(call, "lastoperationtimeto"),
+        top=page_size(call),
         continuation=call.continuation or None,
     )
-    with_state = _flag(call, "fetchstate", default=False)
-    return _page(json.dumps([_entity(entity, with_state=with_state) for entity in entities]), token)
-
-
-def _entity(entity: EntityInfo, *, with_state: bool) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "entityId": {"name": entity.name, "key": entity.key},
-        "lastOperationTime": f"{entity.last_operation_at.astimezone(UTC).isoformat()[:19]}Z",
-    }
-    return {**shown, "state": parsed(entity.state)} if with_state else shown
-
-
-def _key(call: Call) -> str:
-    # The extension's way to write an empty key into a path.
-    return "" if call.parts[2] == "$" else call.parts[2]
-
-
-def _plain(body: bytes) -> str:
-    try:
-        return json.dumps(body.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise BadRequest("The body is not UTF-8 text.") from None
-
-
-# --- odds and ends of requests ------------------------------------------------------------------------------------------
-
-
-def _is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == "application/json"
-
-
-def _flag(call: Call, name: str, *, default: bool) -> bool:
-    text = call.query.get(name)
-    if not text:
-        return default
-    if text.lower() not in {"true", "false"}:
-        raise BadRequest(f"{name} is neither true nor false.")
-    return text.lower() == "true"
+    with_state = flag(call, "fetchstate", default=False)
+    return _page(json.dumps([entity_entry(entity, with_state=with_state) for entity in entities]), token)
 
 
 def _json(status: int, value: object) -> Answer:

@@ -15,7 +15,7 @@ from azure.functions import HttpResponse
 from azure.functions.http import HttpRequest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from local_host.app import Function
+from local_host.function import Function
 from local_host.invoke import BadResult, Invoker
 from local_host.log import Log
 

@@ -14,7 +14,7 @@ from typing import Any
 from azure.functions.durable_functions import ActivityTriggerConverter
 from azure.functions.meta import Datum
 
-from local_host.app import Function
+from local_host.function import Function
 
 # One for all functions, as in the worker: threads that the app starts set `invocation_id` on it to be told apart.
 _thread_local = threading.local()

@@ -16,7 +16,8 @@ from typing import Any
 
 from dateutil.parser import parse as dateutil_parse
 
-from local_host.durable_api import Api, Call, handle
+from local_host.durable_api import Api, handle
+from local_host.durable_requests import Call
 from local_host.routing import decode_text, lower_names
 
 _CLIENT = "azure.durable_functions.models.DurableOrchestrationClient"

@@ -17,7 +17,8 @@ from aiohttp import web
 from local_host import durable_api, http_functions
 from local_host.app import App
 from local_host.client_binding import WEBHOOKS_PATH
-from local_host.durable_api import Answer, Api, Call
+from local_host.durable_api import Answer, Api
+from local_host.durable_requests import CONTINUATION, Call
 from local_host.http_functions import SERVER, Received
 from local_host.invoke import Invoker
 from local_host.keys import HEADER, QUERY, Keys, allows
@@ -159,7 +160,7 @@ async def _call(request: web.BaseRequest, below: str, query: dict[str, str], url
         query=query,
         content_type=headers.get("Content-Type", ""),
         body=await read_body(request) if request.method != "GET" else b"",
-        continuation=headers.get(durable_api.CONTINUATION),
+        continuation=headers.get(CONTINUATION),
         url=url,
     )
 

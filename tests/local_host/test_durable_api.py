@@ -13,8 +13,10 @@ import pytest
 import pytest_asyncio
 
 from local_host.client_binding import client_text
-from local_host.durable_api import HANDLERS, Answer, Call, handle, shape, status_text
+from local_host.durable_api import HANDLERS, Answer, handle, shape
+from local_host.durable_requests import Call
 from local_host.model import Instance
+from local_host.views import status_text
 from tests.local_host.apps import HEAD
 from tests.local_host.serving import Serving, served
 

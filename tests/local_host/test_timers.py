@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from azure.functions.timer import TimerRequest
 
-from local_host.app import Function, TimerFunction
+from local_host.app import TimerFunction
 from local_host.database import Database
+from local_host.function import Function
 from local_host.invoke import Invoker
 from local_host.log import Log
 from local_host.ncrontab import parse_schedule

@@ -1,18 +1,19 @@
-"""The history as a status request shows it: names for numbers, each schedule merged into its completion.
+"""What the Durable API shows: the status of an instance, its history, an entity in a list.
 
-Durable extension, showHistory: OrchestratorStarted and OrchestratorCompleted are left out, a scheduling event whose
-completion is known is folded into it, ids and played marks are removed, results are shown only on request.
+Durable extension, showHistory: event types by name; OrchestratorStarted and OrchestratorCompleted are left out; a
+scheduling event whose completion is known is folded into it; ids and played marks are removed; results are shown only
+on request.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from local_host.history import (
     EVENT_SENT,
-    EXECUTION_COMPLETED,
     EXECUTION_STARTED,
     NAMES,
     ORCHESTRATOR_COMPLETED,
@@ -26,6 +27,7 @@ from local_host.history import (
     TIMER_CREATED,
     TIMER_FIRED,
 )
+from local_host.model import EntityInfo, Instance
 
 _MARKERS = frozenset({ORCHESTRATOR_STARTED, ORCHESTRATOR_COMPLETED})
 _SCHEDULES = frozenset({TASK_SCHEDULED, SUB_ORCHESTRATION_CREATED, TIMER_CREATED})
@@ -93,6 +95,36 @@ def _entry(
             entry["FireAt"] = schedule["FireAt"]
         else:
             entry["FunctionName"] = schedule["Name"]
-    if kind == EXECUTION_COMPLETED:
-        entry.setdefault("OrchestrationStatus", None)
     return entry
+
+
+def status_text(instance: Instance, *, show_input: bool, history: list[dict[str, Any]] | None = None) -> str:
+    """The status body as JSON text, members in the extension's order.
+
+    Texts known to be JSON are put in as they are: parsing them only to write them again would cost more than the rest.
+    """
+    output = instance.output
+    if output is not None and instance.status != "Completed":
+        output = json.dumps(parsed(output))
+    tail = "" if history is None else f', "historyEvents": {json.dumps(history)}'
+    return (
+        f'{{"name": {json.dumps(instance.name)}, "instanceId": {json.dumps(instance.instance_id)}, '
+        f'"runtimeStatus": "{instance.status}", '
+        f'"input": {(show_input and instance.input) or "null"}, '
+        f'"customStatus": {instance.custom_status or "null"}, "output": {output or "null"}, '
+        f'"createdTime": "{_whole_seconds(instance.created_at)}", '
+        f'"lastUpdatedTime": "{_whole_seconds(instance.updated_at)}"{tail}}}'
+    )
+
+
+def _whole_seconds(moment: datetime) -> str:
+    return f"{moment.isoformat()[:19]}Z"
+
+
+def entity_entry(entity: EntityInfo, *, with_state: bool) -> dict[str, Any]:
+    """One entity as lists show it."""
+    shown: dict[str, Any] = {
+        "entityId": {"name": entity.name, "key": entity.key},
+        "lastOperationTime": f"{entity.last_operation_at.astimezone(UTC).isoformat()[:19]}Z",
+    }
+    return {**shown, "state": parsed(entity.state)} if with_state else shown
