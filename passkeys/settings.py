@@ -200,7 +200,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL", "limit_global", "600/60", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL_SHARDS", "limit_global_shards", "4", _integer(1, 64)),
-    Setting("PASSKEYS_AUDIT_SHARDS", "audit_shards", "8", _integer(1, 64)),
+    Setting("PASSKEYS_AUDIT_SHARDS", "audit_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_FLUSH_SCHEDULE", "audit_flush_schedule", "*/2 * * * * *", _schedule),
     Setting("PASSKEYS_TICKET_SECONDS", "ticket_seconds", "86400", _integer(60, 2_592_000)),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
