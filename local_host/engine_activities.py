@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from local_host import history
 from local_host.engine_http import call_http
 from local_host.engine_state import ActivityWork
-from local_host.history import Event, storable, to_json
-from local_host.log import Log
+from local_host.history import Event, cleaned, storable, to_json
+from local_host.log import Log, mask
 from local_host.model import ActivityFunction
 from local_host.walk_actions import HTTP_ACTIVITY
 
@@ -86,7 +86,7 @@ class Activities:
         return history.task_completed("", work.task_id, None if result == "null" else result)
 
     def _failure(self, work: ActivityWork, error: Exception) -> Event:
-        kind, message = type(error).__name__, str(error)
+        kind, message = type(error).__name__, cleaned(mask(str(error)))
         self._log.warning(
             "activity_failed", instance_id=work.instance_id, name=work.name, exception=kind, message=message
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from local_host.walk_state import Known
 
 _LONGEST_SLEEP_S = 30.0  # the wall clock may be set; look at it now and then
 _LAST_TURNS_S = 5.0  # for what is ready when the host stops; the rest is ready again when it starts
+_CAREFUL_TURNS = 100
 _RETRY_AFTER_FAILURE_S = 0.5
 
 Apply = Callable[[Turn], Any]
@@ -58,7 +60,10 @@ class TurnLoop:
         self._options = options
         self._log = log
         self._known = Known(
-            functions.activities.keys() | {HTTP_ACTIVITY.lower()}, functions.orchestrators, functions.entities
+            functions.activities.keys() | {HTTP_ACTIVITY.lower()},
+            functions.orchestrators,
+            functions.entities,
+            options.max_actions,
         )
         self._run_id = new_id()
         self._state = State(database, options, self._run_id)
@@ -79,6 +84,7 @@ class TurnLoop:
         self._backlog = True  # activities may be pending in the file
         self._last_us = 0
         self._stopping = False
+        self._careful = 0  # so many turns still run one item each
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -185,15 +191,17 @@ class TurnLoop:
             turn.fire_timers()
             for request in requests:
                 _apply(request, turn)
-            turn.work(time.monotonic() + self._options.turn_slice_s)
+            turn.work(0.0 if self._careful else time.monotonic() + self._options.turn_slice_s)
             launches = self._lease(turn.now_us)
             touched = list(self._state.dirty.values())
             had_timers = self._state.next_timer_us
             if self._state.has_changes:
                 flush(self._state)
         except Exception as error:  # noqa: BLE001 - whatever happened, the file is the truth
+            self._suspect(error, turn.last)
             self._recover_from(error, requests, finished)
             return
+        self._careful = max(0, self._careful - 1)
         self._after_commit(requests, launches, touched, had_timers, turn.now_us)
 
     def _lease(self, now_us: int) -> list[ActivityWork]:
@@ -270,6 +278,21 @@ class TurnLoop:
         else:
             # A millisecond late rather than a moment early: an early look would find nothing due.
             self._alarm = self._loop.call_later(min(delay_s + 0.001, _LONGEST_SLEEP_S), self.poke)
+
+    def _suspect(self, error: Exception, item: int | str | None) -> None:
+        """Keep one execution or entity whose work cannot be stored from stopping all others for ever.
+
+        A turn that fails is tried again one item at a time. If that fails too, and not because of the disk, the item
+        is set aside until the next start: it stays as the file has it.
+        """
+        if isinstance(error, OSError | sqlite3.OperationalError):
+            return
+        if self._careful and item is not None:
+            self._state.set_aside.add(item)
+            self._log.error(
+                "set_aside", item=item, advice="Report this with the log; restart the host to try again."
+            )
+        self._careful = _CAREFUL_TURNS
 
     def _recover_from(
         self, error: Exception, requests: list[_Request], finished: list[tuple[ActivityWork, Event]]

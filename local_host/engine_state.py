@@ -139,6 +139,7 @@ class State:
         self.database = database
         self.options = options
         self.run_id = run_id
+        self.set_aside: set[int | str] = set()  # executions and entities whose turns cannot be committed
         self.forget()
 
     def forget(self) -> None:
@@ -164,10 +165,11 @@ class State:
         """Make ready again whatever has messages waiting in the file."""
         for (row,) in self.database.rows(START["instances_with_messages"]):
             execution = self.by_row(row)
-            assert execution is not None
-            self.ready[row] = execution
+            if execution is not None and row not in self.set_aside:
+                self.ready[row] = execution
         for (entity_id,) in self.database.rows(START["entities_with_operations"]):
-            self.ready_entities[entity_id] = self.entity(entity_id, 0)
+            if entity_id not in self.set_aside:
+                self.ready_entities[entity_id] = self.entity(entity_id, 0)
         self.read_next_timer()
 
     def read_next_timer(self) -> None:
@@ -243,6 +245,8 @@ class State:
         """
         execution.messages.append(Message(event, execution_id))
         self.dirty[execution.row] = execution
+        if execution.row in self.set_aside:
+            return
         if execution.row not in self.ready and self.options.gather_s and _must_wait(execution, event):
             self.gathering[execution.row] = execution
         else:
@@ -272,7 +276,8 @@ class State:
         """Put an operation at the end of an entity's queue and make it ready."""
         entity.queue.append(operation)
         self.dirty_entities[entity.entity_id] = entity
-        self.ready_entities[entity.entity_id] = entity
+        if entity.entity_id not in self.set_aside:
+            self.ready_entities[entity.entity_id] = entity
 
     @property
     def has_changes(self) -> bool:

@@ -21,6 +21,8 @@ from local_host.walk import Outcome
 from local_host.walk_state import Activity, Child, Known, Operation, Timer
 
 _TIMERS_AT_ONCE = 1000
+# What has been delivered is marked in the text: the member stands before any that holds the app's own text.
+_NEW, _PLAYED = '"IsPlayed":false', '"IsPlayed":true'
 
 
 class Turn:
@@ -45,6 +47,7 @@ class Turn:
         self.now_us = now_us
         self.at = timestamp(now_us)
         self.new_id = new_id
+        self.last: int | str | None = None  # the execution or entity that ran last
 
     # -- what comes in -----------------------------------------------------------------------------------------------
 
@@ -107,6 +110,8 @@ class Turn:
         execution = self.state.by_row(work.instance)
         if execution is None or execution.activities.get(work.task_id) != work.id:
             return
+        if execution.row in self.state.set_aside:
+            return  # still owed in the file
         del execution.activities[work.task_id]
         execution.answered_activities.append(work.id)
         event["Timestamp"] = self.at
@@ -152,6 +157,7 @@ class Turn:
         ]
         if not batch:
             return
+        self.last = entity.entity_id
         self.state.dirty_entities[entity.entity_id] = entity
         if entity.queue:
             self.state.ready_entities[entity.entity_id] = entity
@@ -197,6 +203,7 @@ class Turn:
         messages = self._take_messages(execution)
         if not messages:
             return
+        self.last = execution.row
         self.state.dirty[execution.row] = execution
         self.watchdog.begin(execution.name)
         try:
@@ -229,8 +236,10 @@ class Turn:
 
     def _apply(self, execution: Execution, episode: Episode) -> None:
         outcome = self._checked(episode.outcome)
-        execution.events += episode.events
-        execution.parts += episode.parts
+        for event, part in zip(episode.events, episode.parts, strict=True):
+            event["IsPlayed"] = True
+            execution.events.append(event)
+            execution.parts.append(part.replace(_NEW, _PLAYED, 1))
         execution.updated_us = max(execution.updated_us, self.now_us)
         execution.status, execution.custom_status = outcome.status, outcome.custom_status
         execution.open_calls, execution.needs = outcome.open_calls, outcome.needs
@@ -276,7 +285,7 @@ class Turn:
             self.state.deliver(execution, event)
 
     def _finish(self, execution: Execution, outcome: Outcome) -> None:
-        execution.output = outcome.output
+        execution.output = None if outcome.output is None else history.cleaned(outcome.output)
         execution.record(history.execution_completed(self.at, execution.status, outcome.output))
         execution.record(history.orchestrator_completed(self.at))
         execution.open_calls = 0
@@ -306,8 +315,10 @@ class Turn:
         elif execution.status == "Terminated":
             event = history.sub_orchestration_failed(self.at, task_id, output or "", None)
         else:
-            details = f"Message: {output}, StackTrace: "
-            event = history.sub_orchestration_failed(self.at, task_id, output or "", details)
+            own = (output or "").removeprefix(f"Orchestrator function '{execution.name}' failed: ")
+            event = history.sub_orchestration_failed(
+                self.at, task_id, output or "", f"Message: {own}, StackTrace: "
+            )
         self.state.deliver(parent, event, execution_id)
 
     def _warn_if_large(self, instance_id: str, what: str, text: str | None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from local_host.engine_state import OperationMessage
-from local_host.history import to_json
+from local_host.history import storable, to_json
 from local_host.model import EntityFunction
 from local_host.sdk import Request
 
@@ -94,6 +94,8 @@ def _run(
         if operation.request_id is not None
     ]
     now_exists = bool(response["entityExists"])
+    if not storable(response["entityState"] or ""):
+        raise ValueError("The state holds half a character and cannot be stored.")
     return BatchResult(now_exists, response["entityState"] if now_exists else None, answers, [])
 
 

@@ -1,8 +1,8 @@
 """History events: the facts of an execution in the form that the SDK reads.
 
 An event is a plain JSON object. `EventId` is the task id for the four scheduling events and -1 for messages and
-markers (Durable Task Framework: HistoryEvent). `IsPlayed` is always false: the SDK tells replay from the position of the
-last OrchestratorStarted, and a constant lets a stored text be used again as it is.
+markers (Durable Task Framework: HistoryEvent). `IsPlayed` is false on what is new in an episode and on what the episode
+itself adds; the messages it delivered are marked once it is over.
 """
 
 from __future__ import annotations
@@ -81,6 +81,11 @@ def later(text: str, milliseconds: int) -> str:
 def storable(text: str) -> bool:
     """Whether SQLite can keep the text: a lone surrogate has no UTF-8 form."""
     return text.isascii() or text.encode("utf-8", "replace").decode() == text
+
+
+def cleaned(text: str) -> str:
+    """The text as SQLite can keep it: half a character becomes a question mark."""
+    return text if storable(text) else text.encode("utf-8", "replace").decode()
 
 
 def orchestrator_started(at: str) -> Event:

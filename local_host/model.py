@@ -145,6 +145,8 @@ class EngineOptions:
     turn_slice_s: float = 0.02
     # How long an answer may wait for the others without which its orchestration cannot go on (task_all). 0: not at all.
     gather_s: float = 0.02
+    # maxOrchestrationActions: more in one execution fail the instance.
+    max_actions: int = 100_000
     # Operations that one call of an entity function gets at most; the extension's default on a dedicated plan is 5000.
     entity_batch: int = 200
     # How many running instances are kept parsed in memory. More run as well, read again when something happens.

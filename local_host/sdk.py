@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 
 from dateutil.parser import parse as dateutil_parse
 
+from local_host.history import cleaned
+from local_host.log import mask
+
 ERROR_LABEL = "$OutOfProcData$:"
 _SCHEMA = 2
 _OWN_FORM_LENGTH = 27  # 2026-01-02T03:04:05.678901Z
@@ -60,7 +63,7 @@ def _from_exception(error: Exception) -> Response:
             return _from_state(json.loads(state))
         except (ValueError, KeyError, TypeError):
             message = before.strip()
-    return Response([], False, message or type(error).__name__, None, None, walked=False)
+    return Response([], False, _told(message or type(error).__name__), None, None, walked=False)
 
 
 def _from_state(state: dict[str, Any]) -> Response:
@@ -72,10 +75,15 @@ def _from_state(state: dict[str, Any]) -> Response:
     return Response(
         actions=state["actions"][0],
         is_done=bool(state["isDone"]),
-        error=state.get("error"),
+        error=_told(state.get("error")),
         output=None if state.get("output") is None else _compact(state["output"]),
         custom_status=None if status is None else _compact(status),
     )
+
+
+def _told(error: str | None) -> str | None:
+    """An error as it may travel and be stored. The host masks it before the engine sees it, and so do we."""
+    return None if error is None else cleaned(mask(error))
 
 
 def fast_parser(fallback: Callable[[str], datetime] = dateutil_parse) -> Callable[[str], datetime]:
@@ -113,4 +121,4 @@ def keep_payload_class() -> None:
     The class is the same whenever it is made; only the making, which compiles source text, is spared.
     """
     module = importlib.import_module("azure.durable_functions.models.TaskOrchestrationExecutor")
-    module.namedtuple = cache(namedtuple)  # type: ignore[attr-defined]
+    module.namedtuple = cache(namedtuple)  # type: ignore[attr-defined]  # noqa: PYI024 - the SDK's own call

@@ -17,15 +17,14 @@ from local_host.sdk import Response
 
 Action = dict[str, Any]
 
-MAX_ACTIONS = 100_000  # the extension's maxOrchestrationActions
-
 
 class Known(NamedTuple):
-    """The names that are registered, in lower case."""
+    """What may be asked for: names that are registered, in lower case, and so many actions in one execution."""
 
     activities: Container[str]
     orchestrators: Container[str]
     entities: Container[str]
+    max_actions: int = 100_000
 
 
 class Identity(NamedTuple):
@@ -147,8 +146,9 @@ class Walk:
     def take_id(self) -> int:
         """The next task id."""
         task_id = self.next_id
-        if task_id >= MAX_ACTIONS:
-            raise Loud(f"Maximum amount of orchestration actions ({MAX_ACTIONS:,}) has been reached.")
+        limit = self.known.max_actions
+        if task_id >= limit:
+            raise Loud(f"Maximum amount of orchestration actions ({limit:,}) has been reached.")
         self.next_id = task_id + 1
         return task_id
 

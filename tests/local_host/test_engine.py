@@ -446,7 +446,7 @@ async def test_a_failed_child_raises_in_its_parent():
     b = await bench(functions((cautious, raises)))
     await b.run("cautious", None, "p")
     message = "Orchestrator function 'raises' failed: bad"
-    assert b.output("p") == f"{message} \n Message: {message}, StackTrace: "
+    assert b.output("p") == f"{message} \n Message: bad, StackTrace: "
     await b.close()
 
 

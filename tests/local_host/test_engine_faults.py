@@ -15,6 +15,7 @@ import azure.durable_functions as df
 import pytest
 
 from local_host.database import Database
+from local_host.model import StorageFailed
 from local_host.queries import statements
 from tests.local_host.engine_app import Bench, Clock, bench, functions
 
@@ -295,3 +296,60 @@ def test_no_statement_of_a_turn_reads_more_than_it_needs(name: str):
     assert scans == []
     assert not any("TEMP B-TREE" in step for step in plan)
     database.close()
+
+
+async def test_work_that_cannot_be_stored_is_set_aside(monkeypatch):
+    """One instance whose commit always fails does not stop the others; the next start tries it again."""
+    from local_host import engine_loop, engine_store
+
+    monkeypatch.setattr(engine_loop, "_RETRY_AFTER_FAILURE_S", 0.001)
+    whole = engine_store._write_instances
+
+    def refuses(state: Any) -> None:
+        if any(e.instance_id == "bad" and e.status == "Completed" for e in state.dirty.values()):
+            raise ValueError("cannot be stored")
+        whole(state)
+
+    monkeypatch.setattr(engine_store, "_write_instances", refuses)
+
+    def waits(context):
+        return (yield context.wait_for_external_event("go"))
+
+    b = await bench(functions((waits,)))
+    for name in ("bad", "good"):
+        await b.engine.start_instance("waits", name, None)
+    with pytest.raises(StorageFailed):
+        await b.engine.raise_event("bad", "go", "1")
+    await asyncio.sleep(0.02)
+    await b.engine.raise_event("good", "go", "1")
+    await b.quiet()
+    assert b.output("good") == 1
+    assert b.instance("bad").status == "Running"
+    await b.close()
+
+
+async def test_an_instance_that_blocks_every_turn_is_named(monkeypatch):
+    """A message already in the file that cannot be worked off: set aside, logged, and the rest goes on."""
+    from local_host import engine_loop, engine_store
+
+    monkeypatch.setattr(engine_loop, "_RETRY_AFTER_FAILURE_S", 0.001)
+    whole = engine_store._write_instances
+
+    def refuses(state: Any) -> None:
+        if any(e.instance_id == "bad" and e.stored is not None for e in state.dirty.values()):
+            raise ValueError("cannot be stored")
+        whole(state)
+
+    monkeypatch.setattr(engine_store, "_write_instances", refuses)
+
+    def one(context):
+        return (yield context.call_activity("issue", 1))
+
+    b = await bench(functions((one,), (issue,)))
+    await b.engine.start_instance("one", "bad", None)
+    await asyncio.sleep(0.1)
+    await b.engine.start_instance("one", "good", None)
+    await b.engine.wait_finished("good", 5)
+    assert b.output("good") == {"issued": 1}
+    assert b.instance("bad").status == "Running"
+    await b.close()
