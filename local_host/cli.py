@@ -39,7 +39,8 @@ demonstrations and one-machine use; past one machine, deploy to Azure."""
 
 _EPILOG = """\
 When it serves, the first line on stdout is `READY http://localhost:PORT`. Logs go to stderr, one JSON object a
-line. Ctrl-C or SIGTERM stops it once running functions are done (30 s at most); a second one stops it at once.
+line. Ctrl-C or SIGTERM stops it once running functions are done (requests 5 s, others 30 s at most); a second one stops
+it at once.
 
 keys:
   Functions with auth level `function` or `admin` need a key in the header x-functions-key or the query code=.
@@ -140,9 +141,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--sdk-calls",
         choices=["direct", "http"],
-        default="direct",
-        help="how the SDK's durable client reaches the host: without a round trip, same answers; or unchanged, by HTTP "
-        "(default: direct)",
+        default="http",
+        help="how the SDK's durable client reaches the host: unchanged, by HTTP; or without a round trip, same answers "
+        "(default: http)",
     )
     add(
         "--show-keys",

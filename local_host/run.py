@@ -33,6 +33,8 @@ from local_host.sdk_client import use_direct_calls, use_fast_status_times
 from local_host.server import Public, bind, close_connections, make_server, public_handler, rpc_handler
 
 DRAIN_S = 30.0
+# A browser's long poll may have half a minute to go, and its page asks again anyway; Ctrl-C must not wait for it.
+REQUESTS_DRAIN_S = 5.0
 RPC_ADDRESS = "127.0.0.1"
 
 
@@ -177,7 +179,7 @@ async def _drain(running: Running, log: Log) -> None:
         return max(0.1, deadline - loop.time())
 
     running.stop_timers.set()
-    await close_connections(running.public, left())
+    await close_connections(running.public, min(left(), REQUESTS_DRAIN_S))
     if running.timers:
         _, late = await asyncio.wait(running.timers, timeout=left())
         for task in late:

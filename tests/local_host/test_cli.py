@@ -94,11 +94,11 @@ DEFAULTS = parse([])
 
 
 def test_the_defaults() -> None:
-    """Port 7071 on loopback, state in .local, settled reads, the SDK's short cuts on."""
+    """Port 7071 on loopback, state in .local, settled reads, fast timestamps, the SDK's client by HTTP as in Azure."""
     assert (DEFAULTS.port, DEFAULTS.host, DEFAULTS.state.name) == (7071, "127.0.0.1", ".local")
-    assert (DEFAULTS.settled_reads, DEFAULTS.fast_timestamps, DEFAULTS.direct_calls) == (True, True, True)
-    switched = parse(["--status-reads", "immediate", "--sdk-timestamps", "dateutil", "--sdk-calls", "http"])
-    assert (switched.settled_reads, switched.fast_timestamps, switched.direct_calls) == (False, False, False)
+    assert (DEFAULTS.settled_reads, DEFAULTS.fast_timestamps, DEFAULTS.direct_calls) == (True, True, False)
+    switched = parse(["--status-reads", "immediate", "--sdk-timestamps", "dateutil", "--sdk-calls", "direct"])
+    assert (switched.settled_reads, switched.fast_timestamps, switched.direct_calls) == (False, False, True)
 
 
 @pytest.mark.parametrize(

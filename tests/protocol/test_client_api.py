@@ -15,7 +15,7 @@ from tests.protocol.driver import WEBHOOKS, Driver, Raised, request, until
 
 # Everything in this module must hold with the host's short cuts and without any of them.
 SHORT_CUTS = {
-    "short cuts": [],
+    "short cuts": ["--sdk-calls", "direct"],
     "as on Azure": ["--status-reads", "immediate", "--sdk-timestamps", "dateutil", "--sdk-calls", "http"],
 }
 
