@@ -124,6 +124,7 @@ async def _start(
         options=EngineOptions(
             function_timeout_s=app.settings.function_timeout_s,
             max_activities=app.settings.max_activities or default.max_activities,
+            max_actions=app.settings.max_actions or default.max_actions,
             overridable_states=app.settings.overridable_states,
         ),
         log=log,

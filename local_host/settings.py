@@ -28,6 +28,7 @@ class HostSettings:
     hub_name: str = "TestHubName"
     default_version: str = ""
     max_activities: int | None = None
+    max_actions: int | None = None
     overridable_states: str = "NonRunningStates"
 
 
@@ -126,17 +127,25 @@ def _host_settings(content: Mapping[str, Any], environ: Mapping[str, str]) -> Ho
         raise ValueError(
             f"overridableExistingInstanceStates {states!r} is neither NonRunningStates nor AnyState"
         )
-    activities = durable.get("maxConcurrentActivityFunctions")
-    if activities is not None and int(activities) < 1:
-        raise ValueError("maxConcurrentActivityFunctions is below 1")
     return HostSettings(
         route_prefix=str(http.get("routePrefix", default.route_prefix)).strip("/"),
         function_timeout_s=_timeout_s(content.get("functionTimeout")),
         hub_name=hub_name,
         default_version=str(durable.get("defaultVersion") or ""),
-        max_activities=None if activities is None else int(activities),
+        max_activities=_at_least_one(durable, "maxConcurrentActivityFunctions"),
+        max_actions=_at_least_one(durable, "maxOrchestrationActions"),
         overridable_states="AnyState" if states.lower() == "anystate" else "NonRunningStates",
     )
+
+
+def _at_least_one(section: Mapping[str, Any], name: str) -> int | None:
+    """A limit of host.json, or None when it is not set."""
+    given = section.get(name)
+    if given is None:
+        return None
+    if int(given) < 1:
+        raise ValueError(f"{name} is below 1")
+    return int(given)
 
 
 def _timeout_s(text: object) -> float | None:

@@ -20,9 +20,11 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 
+from cbor2 import CBORDecoder
 from webauthn import verify_authentication_response, verify_registration_response
 from webauthn.helpers import (
     aaguid_to_string,
@@ -130,6 +132,7 @@ def verify_registration(
         )
         # (3) The attestation object can be read. L3 §7.1 step 13.
         with _or_reject(RejectionCode.ATTESTATION_OBJECT_UNREADABLE):
+            _check_envelope(response.attestation_object)
             attestation_object = parse_attestation_object(response.attestation_object)
         authenticator_data = attestation_object.auth_data
         # (4) RP id, user present, user verified, backup flags. L3 §7.1 steps 14 to 17.
@@ -266,6 +269,16 @@ def _or_reject(code: RejectionCode) -> Iterator[None]:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise Rejection(code, type(error).__name__) from error
+
+
+def _check_envelope(attestation_object: bytes) -> None:
+    """L3 §6.5.4: one CBOR map, its statement a map, and nothing behind it. The package looks at neither."""
+    stream = BytesIO(attestation_object)
+    envelope = CBORDecoder(stream).decode()
+    if not isinstance(envelope["attStmt"], dict):
+        raise TypeError("the attestation statement is not a map")
+    if stream.tell() != len(attestation_object):
+        raise ValueError("there are bytes behind the attestation object")
 
 
 def _check_identity(response: RegistrationResponse | AuthenticationResponse) -> None:

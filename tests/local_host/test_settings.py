@@ -37,6 +37,7 @@ READ: list[tuple[Any, dict[str, str], HostSettings]] = [
     ({"functionTimeout": "-1"}, {}, HostSettings(function_timeout_s=None)),
     (durable(hubName="%HUB%"), {"HUB": "mine"}, HostSettings(hub_name="mine")),
     (durable(maxConcurrentActivityFunctions=7), {}, HostSettings(max_activities=7)),
+    (durable(maxOrchestrationActions=9), {}, HostSettings(max_actions=9)),
     (durable(overridableExistingInstanceStates="anystate"), {}, HostSettings(overridable_states="AnyState")),
     (durable(defaultVersion="2"), {}, HostSettings(default_version="2")),
     ({"logging": {"anything": 1}, "unknown": []}, {}, HostSettings()),
@@ -66,6 +67,7 @@ BAD = [
     (durable(hubName="%UNSET%"), "setting_missing"),
     (durable(overridableExistingInstanceStates="Some"), "host_json_invalid"),
     (durable(maxConcurrentActivityFunctions=0), "host_json_invalid"),
+    (durable(maxOrchestrationActions=0), "host_json_invalid"),
     (durable(maxConcurrentActivityFunctions="many"), "host_json_invalid"),
 ]
 

@@ -419,7 +419,18 @@ def test_every_code_is_reached() -> None:
     assert provoked | elsewhere == set(RejectionCode)
 
 
-def test_bytes_behind_the_attestation_object_are_tolerated() -> None:
-    """Pinned: nobody signs the envelope, and the webauthn package stops reading at its end; bytes behind it say nothing."""
+@pytest.mark.parametrize("behind", [b"\x00", b"\xf6", b"\x00" * 5000], ids=["a byte", "an item", "many"])
+def test_bytes_behind_the_attestation_object_are_refused(behind: bytes) -> None:
+    """WebAuthn L3 §6.5.4: the attestation object is one map. Nobody signs what stands behind it."""
     _, response = passkey_of()
-    register(attestation(response, lambda a: cbor2.dumps(a) + b"\x00"))
+    with pytest.raises(Rejection) as rejection:
+        register(attestation(response, lambda a: cbor2.dumps(a) + behind))
+    assert rejection.value.code == "attestation_object_unreadable"
+
+
+def test_a_statement_that_is_no_map_is_refused() -> None:
+    """WebAuthn L3 §8.7: the statement of format none is an empty map, and a list is none."""
+    _, response = passkey_of()
+    with pytest.raises(Rejection) as rejection:
+        register(attestation(response, lambda a: cbor2.dumps(a | {"attStmt": []})))
+    assert rejection.value.code == "attestation_object_unreadable"
