@@ -39,6 +39,26 @@ def test_a_buffered_event_is_dropped_by_continue_as_new(flows: Driver) -> None:
     assert flows.finished(instance_id)["output"] == "no event"
 
 
+@pytest.mark.parametrize(
+    ("order", "outcome"),
+    [(("first", "second"), "carried"), (("second", "first"), "dropped")],
+    ids=["after", "before"],
+)
+def test_an_event_of_the_same_batch_is_carried_only_when_it_comes_after(
+    flows: Driver, order: tuple[str, str], outcome: str
+) -> None:
+    """Two events are held back by a suspension and processed in one batch: what comes after the one that leads to
+    continue-as-new goes along, what was buffered before it is dropped."""
+    instance_id = flows.start("hands_over", "first")
+    flows.reached(instance_id)
+    flows.webhook("POST", f"instances/{instance_id}/suspend", reason="collect")
+    flows.reached(instance_id, "Suspended")
+    for name in order:
+        assert flows.raise_event(instance_id, name).status == 202
+    flows.webhook("POST", f"instances/{instance_id}/resume", reason="all at once")
+    assert flows.finished(instance_id)["output"] == outcome
+
+
 def test_an_event_after_continue_as_new_reaches_the_new_generation(flows: Driver) -> None:
     """Events are addressed to the instance, not to an execution: an eternal orchestration counts every tick."""
     instance_id = flows.start("eternal", 0)

@@ -491,6 +491,22 @@ def drops_events(context):
 
 
 @orchestrator
+def hands_over(context):
+    """First generation: wait for `first`, then start over. Second: did `second` come along?"""
+    if context.get_input() == "first":
+        yield context.wait_for_external_event("first")
+        context.continue_as_new("second")
+        return None
+    event = context.wait_for_external_event("second")
+    timer = context.create_timer(after(context, 0.5))
+    winner = yield context.task_any([event, timer])
+    if winner is event:
+        timer.cancel()
+        return "carried"
+    return "dropped"
+
+
+@orchestrator
 def eternal(context):
     """An eternal orchestration: each generation waits for one `tick` and counts it."""
     count = context.get_input()
