@@ -27,7 +27,11 @@ PEOPLE = (1, 8, 32)
 FINISHED = (0, 10_000, 100_000)
 MEMORY_SIGN_INS = 12_000
 MEMORY_STEP = 4  # times the seconds of a timed run
-NAMES = {"durable": "this app on its local host", "bare": "bare `webauthn` on aiohttp, same store"}
+NAMES = {
+    "durable": "this app on its local host",
+    "direct": "the same with `--sdk-calls direct`",
+    "bare": "bare `webauthn` on aiohttp, same store",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def main() -> int:
     """Run everything, print it as Markdown."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each timed run (5)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each kind; medians are told (3)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each kind; medians are told (5)")
     parser.add_argument("--write", action="store_true", help=f"put the result into {PAGE.relative_to(ROOT)}")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="passkeys-bench-") as directory:
@@ -131,9 +135,10 @@ def finished_table(plan: Plan) -> Iterator[str]:
             for count, state in states.items()
         }
         for turn in range(plan.rounds):
-            for count, server in servers.items():
+            # There and back again, so that a drift of the machine does not count against the last.
+            for count in FINISHED if turn % 2 else reversed(FINISHED):
                 tell(f"round {turn + 1}: {count} finished")
-                runs[count].append(run(plan, server, 8))
+                runs[count].append(run(plan, servers[count], 8))
     yield "| finished | state file MB | sign-ins/s | p50 / p95 / p99 ms | CPU ms each | against none |"
     yield "|--:|--:|--:|--:|--:|--:|"
     base = middle(runs[0])[0]

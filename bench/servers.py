@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,11 @@ SETTINGS = {
     "PASSKEYS_LIMIT_PERSON": "1000000/60",
     "PASSKEYS_LIMIT_GLOBAL": "1000000/60",
 }
-MODULES = {"durable": "local_host", "bare": "bench.bare_server"}
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "durable": ("local_host",),
+    "direct": ("local_host", "--sdk-calls", "direct"),
+    "bare": ("bench.bare_server",),
+}
 
 
 class ServerFailedError(Exception):
@@ -86,7 +90,7 @@ def write_people(path: Path, count: int) -> list[str]:
 def serving(name: str, state: Path, people: Path, *, module: Sequence[str] = ()) -> Iterator[Server]:
     """A server until the block ends. `module` replaces the usual module and its first arguments."""
     state.mkdir(parents=True, exist_ok=True)
-    arguments = [*(module or (MODULES[name],)), "--port", "0", "--state", str(state)]
+    arguments = [*(module or COMMANDS[name]), "--port", "0", "--state", str(state)]
     log = state.parent / f"{state.name}-{name}.log"
     with log.open("ab") as errors:
         process = subprocess.Popen(

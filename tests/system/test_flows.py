@@ -1,4 +1,4 @@
-"""Every flow over HTTP, with status reads held until settled, and answered at once as Azure answers them."""
+"""Every flow over HTTP, in every mode of the host: status reads settled or immediate, the SDK helped along or left alone."""
 
 from __future__ import annotations
 
@@ -22,10 +22,18 @@ ENV = {
 }
 
 
-@pytest.fixture(scope="module", params=["settled", "immediate"])
+MODES = {
+    "as it starts": (),
+    "status reads answered at once": ("--status-reads", "immediate"),
+    "the SDK's client without HTTP": ("--sdk-calls", "direct"),
+    "the SDK's own timestamps": ("--sdk-timestamps", "dateutil"),
+}
+
+
+@pytest.fixture(scope="module", params=MODES.values(), ids=MODES)
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
-    state: Path = tmp_path_factory.mktemp(request.param) / "state"
-    with running_host(state=state, env=ENV, arguments=("--status-reads", request.param)) as running:
+    state: Path = tmp_path_factory.mktemp("flows") / "state"
+    with running_host(state=state, env=ENV, arguments=request.param) as running:
         yield running
 
 
