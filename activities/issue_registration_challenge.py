@@ -1,13 +1,20 @@
 """Issue the challenge of a registration ceremony."""
 
+import json
 from contextlib import suppress
 from datetime import timedelta
 
 from activities.retries import Json, retried
 from passkeys import credentials, options
 from passkeys.errors import AlreadyExists, DirectoryUnavailable
+from passkeys.response import encode_base64url
 from passkeys.store import Store
 from passkeys.world import World
+
+# The options travel in the custom status, which the Durable Task Framework limits to 16 KiB in UTF-16. These many
+# characters of excludeCredentials leave room for all the rest. It is a courtesy to the person, not a protection: a
+# credential id that is known already is refused when it is recorded.
+MAX_EXCLUDED = 5_000
 
 
 @retried
@@ -47,12 +54,28 @@ async def _user_handle(world: World, person: str) -> bytes:
 
 
 async def _own_credentials(store: Store, person: str) -> list[credentials.CredentialDescriptor]:
-    found = []
+    """The person's own, in order of their names, as many as fit into MAX_EXCLUDED."""
+    found: list[credentials.CredentialDescriptor] = []
+    room = MAX_EXCLUDED
     async for name in store.list(credentials.person_prefix(person)):
         document = await store.get(name)
-        if document is not None:
-            found.append(credentials.load_marker(name, document.data))
+        if document is None:
+            continue
+        descriptor = credentials.load_marker(name, document.data)
+        room -= len(json.dumps(_told(descriptor))) + len(", ")
+        if room < 0:
+            break
+        found.append(descriptor)
     return found
+
+
+def _told(descriptor: credentials.CredentialDescriptor) -> Json:
+    """PublicKeyCredentialDescriptorJSON, at its longest."""
+    return {
+        "id": encode_base64url(descriptor.id),
+        "type": "public-key",
+        "transports": descriptor.transports,
+    }
 
 
 async def _display_name(world: World, person: str) -> str:

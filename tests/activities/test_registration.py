@@ -6,11 +6,17 @@ import json
 
 import pytest
 
-from activities.issue_registration_challenge import issue_registration_challenge
+from activities.issue_registration_challenge import MAX_EXCLUDED, issue_registration_challenge
 from activities.record_credential import record_credential
 from activities.verify_registration import verify_registration
 from demo.authenticator import NothingToOfferError, create, from_base64url
-from passkeys.credentials import credential_name, load_credential
+from passkeys.credentials import (
+    CredentialDescriptor,
+    credential_name,
+    dump_marker,
+    load_credential,
+    marker_name,
+)
 from passkeys.response import encode_base64url
 from passkeys.world import World
 from tests.activities.scenes import Json, enrolled, enrolment, ticket_for
@@ -69,6 +75,21 @@ async def test_own_credentials_are_excluded_and_others_are_not(world: World) -> 
         create(options, origin=ORIGIN, held=(passkey,))
     options = (await issue_registration_challenge(world, asked("grace", 2)))["publicKey"]
     assert options["excludeCredentials"] == []
+
+
+@pytest.mark.parametrize(("length", "kept"), [(16, None), (1023, 3)])
+async def test_what_is_excluded_stays_within_its_room(
+    world: World, store: MemoryStore, length: int, kept: int | None
+) -> None:
+    """However many passkeys a person has, and however long their ids, the list fits the custom status."""
+    await issue_registration_challenge(world, asked())
+    for number in range(200):
+        descriptor = CredentialDescriptor(number.to_bytes(length, "big"), ("internal", "hybrid"))
+        name = marker_name("ada", encode_base64url(descriptor.id))
+        await store.create(name, dump_marker(descriptor))
+    excluded = (await issue_registration_challenge(world, asked()))["publicKey"]["excludeCredentials"]
+    assert MAX_EXCLUDED // 2 < len(json.dumps(excluded)) <= MAX_EXCLUDED
+    assert kept is None or len(excluded) == kept
 
 
 async def test_a_directory_that_cannot_be_asked_does_not_stop_the_challenge(store: MemoryStore) -> None:
