@@ -53,7 +53,7 @@ class _Progress:
         self.started_at = _instant(context.current_utc_datetime)
         self.stages: list[list[str]] = [[FIRST_STAGE.value, self.started_at]]
         # What is known of the answer so far. Only a verified one says anything about person and credential.
-        self.facts: Json = {"person": request["person"], "credential_id": None}
+        self.facts: Json = {"person": request["person"], "credential_id": None, "clone_suspected": False}
         self.reason: str | None = None
         self.retry_after_seconds: int | None = None
         self.display_name: str | None = None
@@ -97,6 +97,7 @@ def _steps(
     )
     if not all(admission["admitted"] for admission in admissions):
         progress.retry_after_seconds = max(admission["retry_after_seconds"] for admission in admissions)
+        _give_back(context, request, admissions)
         return progress.move(Event.LIMIT_REACHED)
     progress.move(Event.ADMITTED)
     options = issued["publicKey"]
@@ -150,7 +151,11 @@ def _judge(verdict: Json, claims: Json, progress: _Progress) -> tuple[Event, str
     if not verdict["verified"]:
         return Event.NOT_VERIFIED, verdict["reason"]
     progress.move(Event.VERIFIED)
-    progress.facts = {"person": verdict["person"], "credential_id": _credential_id(verdict)}
+    progress.facts = {
+        "person": verdict["person"],
+        "credential_id": _credential_id(verdict),
+        "clone_suspected": verdict.get("clone_suspected", False),
+    }
     reason = _refusal(verdict, claims)
     if reason is not None:
         return Event.CLAIMS_REFUSED, reason
@@ -167,15 +172,30 @@ def _all(context: DurableOrchestrationContext, tasks: Sequence[Any]) -> Step:
 
 
 def _take_from_limits(context: DurableOrchestrationContext, request: Json) -> list[Any]:
-    at_ms = int(context.current_utc_datetime.timestamp() * 1000)
+    at_ms = _milliseconds(context)
     return [
         context.call_entity(
-            EntityId("rate_limiter", f"{limit['policy']}|{limit['key']}"),
+            _limiter(limit),
             "take",
             {"capacity": limit["capacity"], "refill_seconds": limit["refill_seconds"], "at_ms": at_ms},
         )
         for limit in request["limits"]
     ]
+
+
+def _give_back(context: DurableOrchestrationContext, request: Json, admissions: Sequence[Json]) -> None:
+    """Return what was taken beside a refusal: else one network's refused starts would use up everybody's limit."""
+    for limit, admission in zip(request["limits"], admissions, strict=True):
+        if admission["admitted"]:
+            context.signal_entity(_limiter(limit), "give_back", {"at_ms": _milliseconds(context)})
+
+
+def _limiter(limit: Json) -> EntityId:
+    return EntityId("rate_limiter", f"{limit['policy']}|{limit['key']}")
+
+
+def _milliseconds(context: DurableOrchestrationContext) -> int:
+    return int(context.current_utc_datetime.timestamp() * 1000)
 
 
 def _whose(request: Json) -> Json:

@@ -89,6 +89,12 @@ def take(bucket: Bucket, limit: Limit, at_ms: int) -> tuple[Bucket, Decision]:
     return Bucket(limit, -missing, now.at_ms), Decision(admitted=True, retry_after_seconds=0)
 
 
+def give_back(bucket: Bucket, at_ms: int) -> Bucket:
+    """Put one token back, taken for somebody whom another limit refused. The bucket never holds more than its capacity."""
+    now = refilled(bucket, bucket.limit, at_ms)
+    return Bucket(now.limit, min(now.limit.full, now.parts + now.limit.parts_per_token), now.at_ms)
+
+
 def is_full(bucket: Bucket, at_ms: int) -> bool:
     """Whether the bucket says no more than one that does not exist: its state may be dropped."""
     return refilled(bucket, bucket.limit, at_ms).parts == bucket.limit.full

@@ -258,8 +258,22 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
         mistakes.append(
             "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more than the capacity in PASSKEYS_LIMIT_GLOBAL, or a shard would admit nobody."
         )
-    if values.get("profile") == "local" and environ.get("WEBSITE_INSTANCE_ID"):
+    azure = _sign_of_azure(environ)
+    if values.get("profile") == "local" and azure is not None:
         mistakes.append(
-            "PASSKEYS_PROFILE='local': demo people and local files must never run in Azure (WEBSITE_INSTANCE_ID is set)."
+            f"PASSKEYS_PROFILE='local': demo people and local files must never run in Azure ({azure} is set)."
         )
     return mistakes
+
+
+# One of these is set on every plan: an instance id where App Service runs the app, a pod or service name on Flex
+# Consumption. Not CONTAINER_NAME, which developers' own containers set too; such a plan shows itself by its host name.
+_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "LEGION_SERVICE_HOST", "WEBSITE_SKU")
+
+
+def _sign_of_azure(environ: Mapping[str, str]) -> str | None:
+    """The variable that says that this is Azure, or None. A host on this machine calls itself localhost."""
+    host = urlsplit("//" + (environ.get("WEBSITE_HOSTNAME") or _LOCAL_HOST)).hostname
+    if host not in {"localhost", "127.0.0.1", "::1"}:
+        return "WEBSITE_HOSTNAME"
+    return next((name for name in _AZURE if environ.get(name)), None)

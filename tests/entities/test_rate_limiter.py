@@ -46,6 +46,16 @@ def test_settle_forgets_a_full_bucket(limiter: DrivenEntity) -> None:
     assert (limiter.exists, limiter.kept) == (False, None)
 
 
+def test_a_token_given_back_can_be_taken_again(limiter: DrivenEntity) -> None:
+    """Given back, the last token admits once more; to a bucket that is gone, nothing is added and nothing is left."""
+    assert limiter.ask("give_back", {"at_ms": START}) == {}
+    assert not limiter.exists
+    admitted = [limiter.ask("take", attempt())["admitted"] for _ in range(3 + 1)]
+    assert admitted == [True] * 3 + [False]
+    limiter.ask("give_back", {"at_ms": START})
+    assert [limiter.ask("take", attempt())["admitted"] for _ in range(2)] == [True, False]
+
+
 def test_settle_of_nothing_leaves_nothing(limiter: DrivenEntity) -> None:
     """A sweep does not bring a limiter to life."""
     assert limiter.ask("settle", {"at_ms": START}) == {"settled": True}

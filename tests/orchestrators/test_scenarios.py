@@ -38,13 +38,23 @@ def test_only_a_completed_ceremony_names_a_person(scenario: tuple[Execution, str
 def test_each_outcome_is_recorded_exactly_once(scenario: tuple[Execution, str, str | None, str]) -> None:
     """One signal to the audit log's shard, with the outcome, the reason, every stage and the times of both ends."""
     run, outcome, reason, last_stage = scenario
-    ((entity, operation, entry),) = run.signals()
+    ((entity, operation, entry),) = [signal for signal in run.signals() if signal[1] != "give_back"]
     assert (entity, operation) == ("@audit_log@02", "record")
     assert (entry["outcome"], entry["reason"], entry["ceremony_id"]) == (outcome, reason, run.instance_id)
     assert entry["stages"][0][0] == "admitting"
     assert [stage for stage, _ in entry["stages"]][-2:] == [last_stage, outcome]
     assert entry["started_at"] == entry["stages"][0][1] == "2026-01-01T12:00:00.000Z"
     assert entry["at"] == entry["stages"][-1][1] == run.output["at"]
+
+
+@pytest.mark.parametrize("refusing", ["network", "person", "global"])
+def test_a_refused_start_uses_up_nobody_elses_limit(refusing: str) -> None:
+    """What the other limits gave beside a refusal is given back to each of them, and to none that refused."""
+    run = admit(start("registration"), refuse=refusing)
+    given_back = {entity for entity, operation, _ in run.signals() if operation == "give_back"}
+    limiters = {f"@rate_limiter@{limit['policy']}|{limit['key']}" for limit in run.request["limits"]}
+    assert given_back == {name for name in limiters if f"@{refusing}|" not in name}
+    assert len(limiters) == 3
 
 
 def test_no_timer_outlives_its_ceremony(scenario: tuple[Execution, str, str | None, str]) -> None:

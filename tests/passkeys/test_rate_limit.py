@@ -14,6 +14,7 @@ from passkeys.rate_limit import (
     Bucket,
     Limit,
     full_bucket,
+    give_back,
     is_full,
     refilled,
     shard_limit,
@@ -67,6 +68,20 @@ def test_retry_after_is_exact(limit: Limit, steps: list[int]) -> None:
         assert take(bucket, limit, at_ms + decision.retry_after_seconds * 1000)[1].admitted
         if decision.retry_after_seconds >= 2:
             assert not take(bucket, limit, at_ms + (decision.retry_after_seconds - 1) * 1000)[1].admitted
+
+
+@given(LIMITS, STEPS)
+def test_giving_back_never_overfills(limit: Limit, steps: list[int]) -> None:
+    """Whatever is taken and given back, a bucket holds at most its capacity, and a take undone is no take."""
+    bucket, at_ms = full_bucket(limit, START), START
+    for step in steps:
+        at_ms += step
+        before = refilled(bucket, limit, at_ms)
+        bucket, decision = take(bucket, limit, at_ms)
+        if decision.admitted:
+            assert give_back(bucket, at_ms) == before
+        bucket = give_back(bucket, at_ms)
+        assert bucket.parts <= limit.full
 
 
 @given(LIMITS, STEPS)

@@ -113,10 +113,29 @@ def test_a_misspelt_setting_is_a_mistake() -> None:
         load({"PASSKEYS_ORIGIN": "https://a.example"})
 
 
-def test_the_local_profile_refuses_to_start_in_azure() -> None:
-    """Design rule: demo people and local files never run in Azure."""
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"WEBSITE_INSTANCE_ID": "0123"},
+        {"WEBSITE_INSTANCE_ID": "0123", "WEBSITE_HOSTNAME": "localhost:7071"},
+        {"WEBSITE_POD_NAME": "p", "LEGION_SERVICE_HOST": "h"},
+        {"WEBSITE_SKU": "FlexConsumption"},
+        {"WEBSITE_HOSTNAME": "x.azurewebsites.net", "PASSKEYS_RP_ID": "x.azurewebsites.net"},
+        {"WEBSITE_HOSTNAME": "localhost.example.org", "PASSKEYS_RP_ID": "example.org"},
+    ],
+    ids=str,
+)
+def test_the_local_profile_refuses_to_start_in_azure(environ: dict[str, str]) -> None:
+    """Demo people and local files never run in Azure, on whichever plan, nor under a name that others can reach."""
     with pytest.raises(SettingsError, match="must never run in Azure"):
-        load({"WEBSITE_INSTANCE_ID": "0123"})
+        load(environ)
+
+
+@pytest.mark.parametrize("host", ["", "localhost:7071", "127.0.0.1:80", "[::1]:7071"])
+def test_the_local_profile_starts_on_this_machine(host: str) -> None:
+    """A host that calls itself localhost is one; a container's name of a developer's own says nothing."""
+    origins = {"PASSKEYS_ORIGINS": "http://localhost:7071"}
+    assert load({"WEBSITE_HOSTNAME": host, "CONTAINER_NAME": "mine"} | origins).profile == "local"
 
 
 CONTRADICTIONS = [
