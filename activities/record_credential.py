@@ -13,7 +13,7 @@ from passkeys.credentials import (
     load_credential,
     marker_name,
 )
-from passkeys.errors import AlreadyExists
+from passkeys.errors import AlreadyExists, StoreUnavailable
 from passkeys.response import decode_base64url
 from passkeys.tickets import Redemption, redeem_ticket
 from passkeys.world import World
@@ -27,8 +27,9 @@ async def record_credential(world: World, request: Json) -> Json:
     {"recorded": true} or {"recorded": false, "reason": ticket_missing | ticket_unknown | ticket_used |
     ticket_not_theirs | credential_exists}.
 
-    Ticket, then record, then marker, each once and for this ceremony alone: a crash between any two is made
-    good by running again, and nothing can be recorded without having used the ticket up.
+    Ticket, then marker, then record, each once and for this ceremony alone: a crash between any two is made
+    good by running again, and nothing can be recorded without having used the ticket up. The record comes last
+    because it alone makes a credential usable: what fails before it leaves a marker, which only excludes.
     """
     record = _record(world, request)
     # WebAuthn L3 §7.1 step 26, looked at before the ticket is spent on a credential that cannot be recorded.
@@ -37,16 +38,17 @@ async def record_credential(world: World, request: Json) -> Json:
     if request["ticket"] is None:
         return _refused("ticket_missing")
     redemption = await redeem_ticket(
-        world.store, request["ticket"], person=record.person, ceremony_id=record.ceremony_id
+        world.store,
+        request["ticket"],
+        person=record.person,
+        ceremony_id=record.ceremony_id,
+        credential_id=record.credential_id,
     )
     if redemption is not Redemption.REDEEMED:
         return _refused(redemption.value)
-    try:
-        await world.store.create(credential_name(record.credential_id), dump_credential(record))
-    except AlreadyExists:
-        if await _taken(world, record):  # by another ceremony, between the look and now
-            return _refused("credential_exists")
     await _mark(world, record)
+    if not await _create(world, record):  # another ceremony has, between the look and now
+        return _refused("credential_exists")
     return {"recorded": True}
 
 
@@ -75,6 +77,21 @@ async def _taken(world: World, record: CredentialRecord) -> bool:
     name = credential_name(record.credential_id)
     document = await world.store.get(name)
     return document is not None and load_credential(name, document.data).ceremony_id != record.ceremony_id
+
+
+async def _create(world: World, record: CredentialRecord) -> bool:
+    """Write the record, unless another ceremony has. Raises StoreUnavailable only if it was not seen to be kept."""
+    name = credential_name(record.credential_id)
+    try:
+        await world.store.create(name, dump_credential(record))
+    except AlreadyExists:
+        return not await _taken(world, record)
+    except StoreUnavailable:
+        # A write that was kept and reported failed must not end the ceremony as failed: its credential works.
+        if await world.store.get(name) is None:
+            raise
+        return not await _taken(world, record)
+    return True
 
 
 async def _mark(world: World, record: CredentialRecord) -> None:

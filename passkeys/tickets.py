@@ -2,10 +2,11 @@
 
 The secret is 32 random bytes, shown once. The store keeps its SHA-256 alone, as the document's name: who
 reads the store can enrol nobody. A ticket is looked at when the ceremony starts and used up when the
-credential is recorded, by compare-and-swap, for one ceremony: recording again for the same one succeeds
-again. A ticket that expires while its ceremony runs still counts, for the ceremony's few minutes.
+credential is recorded, by compare-and-swap, for one ceremony and one credential: recording that one again
+succeeds again, and a second credential is refused, also when the ceremony itself is started over. A ticket
+that expires while its ceremony runs still counts, for the ceremony's few minutes.
 
-    tickets/{sha256 of the secret, hex}.json   {"v", "person", "issued_at", "expires_at", "used_by"}
+    tickets/{sha256 of the secret, hex}.json   {"v", "person", "issued_at", "expires_at", "used_by", "used_for"}
 """
 
 from __future__ import annotations
@@ -37,12 +38,16 @@ class Redemption(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What is kept of a ticket. Times are RFC 3339 in UTC; `used_by` is the id of the ceremony that used it."""
+    """What is kept of a ticket. Times are RFC 3339 in UTC.
+
+    `used_by` is the id of the ceremony that used it, `used_for` that of the credential it was used for.
+    """
 
     person: str
     issued_at: str
     expires_at: str
     used_by: str | None
+    used_for: str | None = None  # absent from tickets that were issued before it was kept
 
 
 def digest_of(secret: str) -> str:
@@ -60,6 +65,7 @@ async def issue_ticket(
         issued_at=now.isoformat(),
         expires_at=(now + timedelta(seconds=seconds)).isoformat(),
         used_by=None,
+        used_for=None,
     )
     await store.create(_name(digest_of(secret)), documents.dump(asdict(ticket)))
     return secret
@@ -74,21 +80,23 @@ async def find_ticket(store: Store, digest: str, *, now: datetime) -> Ticket | N
     return ticket if ticket.used_by is None and now < datetime.fromisoformat(ticket.expires_at) else None
 
 
-async def redeem_ticket(store: Store, digest: str, *, person: str, ceremony_id: str) -> Redemption:
-    """Use the ticket up for this ceremony. Again for the same ceremony: REDEEMED again."""
+async def redeem_ticket(
+    store: Store, digest: str, *, person: str, ceremony_id: str, credential_id: str
+) -> Redemption:
+    """Use the ticket up for this credential of this ceremony. Again for the same two: REDEEMED again."""
     while True:
         found = await _read(store, digest)
         if found is None:
             return Redemption.UNKNOWN
         ticket, etag = found
         if ticket.used_by is not None:
-            return Redemption.REDEEMED if ticket.used_by == ceremony_id else Redemption.USED
+            again = (ticket.used_by, ticket.used_for) == (ceremony_id, credential_id)
+            return Redemption.REDEEMED if again else Redemption.USED
         if ticket.person != person:
             return Redemption.NOT_THEIRS
+        used = replace(ticket, used_by=ceremony_id, used_for=credential_id)
         try:
-            await store.replace(
-                _name(digest), documents.dump(asdict(replace(ticket, used_by=ceremony_id))), etag=etag
-            )
+            await store.replace(_name(digest), documents.dump(asdict(used)), etag=etag)
         except Changed:
             continue  # used meanwhile: the next look says by whom. It is written but once, so this ends.
         return Redemption.REDEEMED

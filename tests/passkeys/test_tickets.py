@@ -15,6 +15,14 @@ from tests.passkeys.worlds import Clock, CountedBytes
 ONE, OTHER = "registration-" + "1" * 32, "registration-" + "2" * 32
 
 
+async def redeem(
+    store: MemoryStore, digest: str, ceremony_id: str, *, person: str = "ada", credential_id: str = "AQID"
+) -> Redemption:
+    return await redeem_ticket(
+        store, digest, person=person, ceremony_id=ceremony_id, credential_id=credential_id
+    )
+
+
 async def issued(store: MemoryStore, clock: Clock, seconds: int = 60) -> str:
     secret = await issue_ticket(store, "ada", seconds=seconds, now=clock(), random_bytes=CountedBytes())
     return secret
@@ -47,24 +55,33 @@ async def test_a_ticket_is_found_until_it_expires() -> None:
 async def test_what_is_no_digest_names_nothing(digest: str) -> None:
     """No text from outside becomes a name in the store."""
     assert await find_ticket(MemoryStore(), digest, now=Clock()()) is None
-    assert await redeem_ticket(MemoryStore(), digest, person="ada", ceremony_id=ONE) is Redemption.UNKNOWN
+    assert await redeem(MemoryStore(), digest, ONE) is Redemption.UNKNOWN
 
 
 async def test_a_ticket_is_used_once_but_again_for_its_own_ceremony() -> None:
-    """Single use, and idempotent for the ceremony that used it."""
+    """Single use, and idempotent for the credential of the ceremony that used it."""
     store, clock = MemoryStore(), Clock()
     digest = digest_of(await issued(store, clock))
-    assert await redeem_ticket(store, digest, person="ada", ceremony_id=ONE) is Redemption.REDEEMED
-    assert await redeem_ticket(store, digest, person="ada", ceremony_id=ONE) is Redemption.REDEEMED
-    assert await redeem_ticket(store, digest, person="ada", ceremony_id=OTHER) is Redemption.USED
+    assert await redeem(store, digest, ONE) is Redemption.REDEEMED
+    assert await redeem(store, digest, ONE) is Redemption.REDEEMED
+    assert await redeem(store, digest, OTHER) is Redemption.USED
     assert await find_ticket(store, digest, now=clock()) is None
+
+
+async def test_a_ceremony_started_over_gets_no_second_credential() -> None:
+    """An instance that an operator restarts has the same id; the ticket is for the credential that it was used for."""
+    store = MemoryStore()
+    digest = digest_of(await issued(store, Clock()))
+    assert await redeem(store, digest, ONE, credential_id="AQID") is Redemption.REDEEMED
+    assert await redeem(store, digest, ONE, credential_id="BAUG") is Redemption.USED
+    assert await redeem(store, digest, ONE, credential_id="AQID") is Redemption.REDEEMED
 
 
 async def test_a_ticket_is_of_one_person() -> None:
     """Another person cannot use it, and does not use it up by trying."""
     store, clock = MemoryStore(), Clock()
     digest = digest_of(await issued(store, clock))
-    assert await redeem_ticket(store, digest, person="mallory", ceremony_id=ONE) is Redemption.NOT_THEIRS
+    assert await redeem(store, digest, ONE, person="mallory") is Redemption.NOT_THEIRS
     assert await find_ticket(store, digest, now=clock()) is not None
 
 
@@ -73,7 +90,7 @@ async def test_a_ceremony_that_began_in_time_may_end_after_expiry() -> None:
     store, clock = MemoryStore(), Clock()
     digest = digest_of(await issued(store, clock))
     clock.advance(120)
-    assert await redeem_ticket(store, digest, person="ada", ceremony_id=ONE) is Redemption.REDEEMED
+    assert await redeem(store, digest, ONE) is Redemption.REDEEMED
 
 
 async def test_of_many_ceremonies_at_once_one_gets_the_ticket() -> None:
@@ -87,9 +104,7 @@ async def test_of_many_ceremonies_at_once_one_gets_the_ticket() -> None:
 
     store = Racing()
     digest = digest_of(await issued(store, Clock()))
-    told = await asyncio.gather(
-        *(redeem_ticket(store, digest, person="ada", ceremony_id=f"registration-{n:032x}") for n in range(20))
-    )
+    told = await asyncio.gather(*(redeem(store, digest, f"registration-{n:032x}") for n in range(20)))
     assert sorted(told) == sorted([Redemption.REDEEMED] + [Redemption.USED] * 19)
 
 
@@ -100,10 +115,10 @@ async def test_a_fault_while_redeeming_neither_loses_nor_doubles(kept: bool) -> 
     store = MemoryStore(faults)
     digest = digest_of(await issued(store, Clock()))
     with pytest.raises(StoreUnavailable):
-        await redeem_ticket(store, digest, person="ada", ceremony_id=ONE)
+        await redeem(store, digest, ONE)
     if kept:
-        assert await redeem_ticket(store, digest, person="ada", ceremony_id=OTHER) is Redemption.USED
-    assert await redeem_ticket(store, digest, person="ada", ceremony_id=ONE) is Redemption.REDEEMED
+        assert await redeem(store, digest, OTHER) is Redemption.USED
+    assert await redeem(store, digest, ONE) is Redemption.REDEEMED
 
 
 def test_any_text_has_a_digest() -> None:
