@@ -33,12 +33,12 @@ def test_names_landmarks_and_contrast(browser: Browser, host: RunningHost, view:
 
 
 def test_a_violation_of_the_policy_is_noticed(browser: Browser, host: RunningHost) -> None:
-    """The tests above would see one: an inline script is refused, and the console says so."""
+    """The tests above would see one: an inline style is refused, and the console says so."""
     with pytest.raises(AssertionError, match="Content Security Policy"), visiting(browser, host) as visitor:
         visitor.go("/operations")
         visitor.page.evaluate(
-            "() => { const script = document.createElement('script'); script.textContent = '1';"
-            " document.head.append(script) }"
+            "() => { const style = document.createElement('style'); style.textContent = 'body { color: red }';"
+            " document.head.append(style) }"
         )
 
 

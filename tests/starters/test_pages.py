@@ -35,7 +35,13 @@ async def test_pages_come_with_a_strict_policy() -> None:
         assert response.status_code == 200
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"
         policy = response.headers["Content-Security-Policy"]
-        for rule in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"):
+        for rule in (
+            "default-src 'none'",
+            "script-src 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "trusted-types 'none'",
+        ):
             assert rule in policy
         assert "unsafe" not in policy
         assert "publickey-credentials-get=(self)" in response.headers["Permissions-Policy"]
