@@ -1,9 +1,13 @@
 """Append audit entries to their segment, durably."""
 
+import logging
+
 from activities.retries import Json, retried
 from passkeys.audit import segment_name
 from passkeys.errors import StoreDamaged, WrongPosition
 from passkeys.world import World
+
+log = logging.getLogger("activities.append_audit")
 
 
 @retried
@@ -11,11 +15,21 @@ async def append_audit(world: World, request: Json) -> Json:
     """Put a batch of an audit log's pending entries behind the segment's end.
 
     request: what the entity's operation `pending` returned: {"shard", "segment", "position", "through_seq",
-    "entries": [line, …]}; result: what its operation `flushed` takes: {"segment", "position", "through_seq"}.
+    "entries": [line, …]}; result: what its operation `flushed` takes: {"segment", "position", "through_seq"}, or
+    {"shard", "failed": reason} if the segment is damaged: a value, because the other shards go on.
 
     Run again, it finds its own lines behind `position` and adds only what is missing. One writer a shard: the
-    flush is a singleton. Raises StoreDamaged if other lines stand there: then two logs write one chain.
+    flush is a singleton. Other lines that stand there are damage: then two logs write one chain.
     """
+    try:
+        return await _append(world, request)
+    except StoreDamaged as damaged:
+        log.error("The audit log's shard %s is not flushed: %s", request["shard"], damaged)  # noqa: TRY400
+        return {"shard": request["shard"], "failed": str(damaged)}
+
+
+async def _append(world: World, request: Json) -> Json:
+    """The result of an append that was made. Raises StoreDamaged."""
     name = segment_name(request["shard"], request["segment"])
     position: int = request["position"]
     data = "".join(line + "\n" for line in request["entries"]).encode()

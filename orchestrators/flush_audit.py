@@ -6,7 +6,7 @@ the shard keeps an entry until it is told that the entry is in the file.
 
 from azure.durable_functions import DurableOrchestrationContext, EntityId
 
-from orchestrators.ceremony import Step
+from orchestrators.ceremony import Json, Step
 
 # Rounds make histories; a history is replayed from its start at each episode. The timer starts the next flush soon.
 MAX_ROUNDS = 5
@@ -15,11 +15,13 @@ MAX_ROUNDS = 5
 def flush_audit(context: DurableOrchestrationContext) -> Step:
     """Flush the shards in the input, {"v": 1, "shards": ["00", …]}, until nothing is pending or MAX_ROUNDS are done.
 
-    Returns {"v": 1, "flushed": entries}. An append that fails fails the flush: nothing was acknowledged, the next one
-    begins where this one stopped.
+    Returns {"v": 1, "flushed": entries, "failed": [{"shard", "failed": reason}, …]}. A shard whose file is damaged keeps
+    its entries and is left to the next flush; the others go on. An append that raises fails the flush: nothing of its
+    round was acknowledged, the next flush begins where this one stopped.
     """
     shards: list[str] = context.get_input()["shards"]
     flushed = 0
+    failed: list[Json] = []
     for _ in range(MAX_ROUNDS):
         pendings = yield context.task_all(
             [context.call_entity(_log(shard), "pending", {"v": 1}) for shard in shards]
@@ -27,12 +29,18 @@ def flush_audit(context: DurableOrchestrationContext) -> Step:
         batches = [pending for pending in pendings if pending["entries"]]
         if not batches:
             break
-        appended = yield context.task_all([context.call_activity("append_audit", batch) for batch in batches])
-        shards = [batch["shard"] for batch in batches]
-        for shard, position in zip(shards, appended, strict=True):
-            context.signal_entity(_log(shard), "flushed", position)
-        flushed += sum(len(batch["entries"]) for batch in batches)
-    return {"v": 1, "flushed": flushed}
+        results = yield context.task_all([context.call_activity("append_audit", batch) for batch in batches])
+        shards = []
+        for batch, result in zip(batches, results, strict=True):
+            if "failed" in result:
+                failed.append(result)
+                continue
+            context.signal_entity(_log(batch["shard"]), "flushed", result)
+            flushed += len(batch["entries"])
+            shards.append(batch["shard"])
+        if not shards:
+            break
+    return {"v": 1, "flushed": flushed, "failed": failed}
 
 
 def _log(shard: str) -> EntityId:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from activities.append_audit import append_audit
-from passkeys.errors import StoreDamaged
+from passkeys.embedded import EmbeddedStore
 from tests.activities.scenes import Json
 from tests.passkeys.stores import Faults, MemoryStore
 from tests.passkeys.worlds import world_of
@@ -51,9 +53,21 @@ async def test_appended_again_it_is_there_once() -> None:
 async def test_another_logs_entries_are_never_built_upon(there: bytes, position: int) -> None:
     """What this log has not written, or what is gone, is damage: said, and left as it is."""
     store = MemoryStore(appended={NAME: there} if there else {})
-    with pytest.raises(StoreDamaged, match="has not written"):
-        await append_audit(world_of(store), batch("one", "two", position=position))
+    told = await append_audit(world_of(store), batch("one", "two", position=position))
+    assert told["shard"] == "01"
+    assert "has not written" in told["failed"]
     assert store.appended == ({NAME: there} if there else {})
+
+
+async def test_a_segment_cut_short_is_told_as_a_value(tmp_path: Path) -> None:
+    """An exception would fail the whole flush; the other shards have nothing to do with this one."""
+    store = EmbeddedStore(tmp_path)
+    await append_audit(world_of(store), batch("one"))
+    (tmp_path / NAME).write_bytes(b"")
+    told = await append_audit(world_of(store), batch("two", position=4))
+    store.close()
+    assert told["shard"] == "01"
+    assert "has 0 bytes where 4 were written" in told["failed"]
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["not kept", "kept but reported failed"])

@@ -127,14 +127,40 @@ def test_a_flush_appends_and_then_acknowledges() -> None:
     assert run.signals() == [("@audit_log@00", "flushed", appended(1))]
     outcome = run.deliver(run.answered("@audit_log@00", pending("00", [], 1)))
     assert outcome.status == "Completed"
-    assert run.output == {"v": 1, "flushed": 1}
+    assert run.output == {"v": 1, "flushed": 1, "failed": []}
     assert replay(run.fixture()) == 4
 
 
 def test_a_flush_ends_after_a_bounded_number_of_rounds() -> None:
     """Entries that keep coming are for the next flush: this one's history must stay short."""
     run = flush(5)
-    assert run.output == {"v": 1, "flushed": 5}
+    assert run.output == {"v": 1, "flushed": 5, "failed": []}
+
+
+def test_a_damaged_shard_does_not_stop_the_others() -> None:
+    """The healthy shard is acknowledged and asked again; the damaged one is named, and not tried twice in one flush."""
+    run = Execution("flush_audit", {"v": 1, "shards": ["00", "03"]})
+    run.deliver(
+        run.answered("@audit_log@00", pending("00", ["{}"], 0)),
+        run.answered("@audit_log@03", pending("03", ["{}"], 0)),
+    )
+    damaged = {"shard": "00", "failed": "has 0 bytes where 9 were written"}
+    tasks = [event["EventId"] for event in run.events if event["EventType"] == history.TASK_SCHEDULED]
+    results = (run.done("append_audit", damaged), run.done("append_audit", appended(1)))
+    run.deliver(*({**done, "TaskScheduledId": task} for task, done in zip(tasks, results, strict=True)))
+    assert run.signals() == [("@audit_log@03", "flushed", appended(1))]
+    outcome = run.deliver(run.answered("@audit_log@03", pending("03", [], 1)))
+    assert outcome.status == "Completed"
+    assert run.output == {"v": 1, "flushed": 1, "failed": [damaged]}
+
+
+def test_a_flush_of_damaged_shards_alone_ends() -> None:
+    """Nothing is left to ask: the flush ends, and says what is wrong."""
+    run = Execution("flush_audit", {"v": 1, "shards": ["00"]})
+    run.deliver(run.answered("@audit_log@00", pending("00", ["{}"], 0)))
+    outcome = run.deliver(run.done("append_audit", {"shard": "00", "failed": "gone"}))
+    assert outcome.status == "Completed"
+    assert run.output == {"v": 1, "flushed": 0, "failed": [{"shard": "00", "failed": "gone"}]}
 
 
 def test_a_flush_whose_append_fails_acknowledges_nothing() -> None:
