@@ -21,7 +21,13 @@ def written(directory: Path, name: str, content: Any) -> Path:
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     """routePrefix api, 30 minutes, the tools' hub name."""
     assert read_host_settings(tmp_path, {}) == HostSettings(
-        "api", 1800.0, "TestHubName", "", None, "NonRunningStates"
+        route_prefix="api",
+        function_timeout_s=1800.0,
+        hub_name="TestHubName",
+        default_version="",
+        max_activities=None,
+        max_actions=None,
+        overridable_states="NonRunningStates",
     )
     assert read_local_settings(tmp_path) == {}
 
