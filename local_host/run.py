@@ -20,6 +20,7 @@ from local_host import timers
 from local_host.app import App, load_app
 from local_host.cli import Options
 from local_host.client_binding import Site, client_texts
+from local_host.connections import close_connections, make_server
 from local_host.database import Database
 from local_host.durable_api import make_api
 from local_host.engine import Engine
@@ -30,7 +31,7 @@ from local_host.log import Log
 from local_host.model import ActivityFunction, EngineOptions, EntityFunction, Functions, Orchestrator
 from local_host.sdk import keep_payload_class, use_fast_timestamps
 from local_host.sdk_client import use_direct_calls, use_fast_status_times
-from local_host.server import Public, bind, close_connections, make_server, public_handler, rpc_handler
+from local_host.server import Public, bind, public_handler, rpc_handler
 
 DRAIN_S = 30.0
 # A browser's long poll may have half a minute to go, and its page asks again anyway; Ctrl-C must not wait for it.

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 import socket
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -17,6 +15,7 @@ from aiohttp import web
 from local_host import durable_api, http_functions
 from local_host.app import App
 from local_host.client_binding import WEBHOOKS_PATH
+from local_host.connections import ARRIVAL_S, BODY_LIMIT, Handler
 from local_host.durable_api import Answer, Api
 from local_host.durable_requests import CONTINUATION, Call
 from local_host.http_functions import SERVER, Received
@@ -25,12 +24,7 @@ from local_host.keys import HEADER, QUERY, Keys, allows
 from local_host.log import Log
 from local_host.routing import decode_path, decode_text, find, lower_names
 
-BODY_LIMIT = 104_857_600  # bytes; the Functions host's default
-LINE_LIMIT = (
-    16_384  # bytes of the request line, and of one header: Kestrel's and Azure's front end's order of size
-)
 _EMPTY: dict[str, str] = {}
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Refusal(Exception):
@@ -51,9 +45,10 @@ class Public:
     invoker: Invoker
     log: Log
     host: str  # localhost:7071, for requests without a Host header
+    arrival_s: float = ARRIVAL_S  # for a body, since its head
 
 
-async def read_body(request: web.BaseRequest) -> bytes:
+async def read_body(request: web.BaseRequest, arrival_s: float) -> bytes:
     """The whole body, or nothing when it has no length: a chunked one never reaches a function. Raises Refusal."""
     text = request.headers.get("Content-Length")
     if text is None:
@@ -66,7 +61,11 @@ async def read_body(request: web.BaseRequest) -> bytes:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the interim answer is no part of the final one
-    return bytes(await request.read())
+    try:
+        async with asyncio.timeout(arrival_s):
+            return bytes(await request.read())
+    except TimeoutError as error:
+        raise Refusal(408, f"The body did not arrive within {arrival_s:g} seconds.") from error
 
 
 def split_target(request: web.BaseRequest) -> tuple[str, str]:
@@ -90,7 +89,7 @@ def public_handler(public: Public) -> Handler:
             response = await _dispatch(public, request, path, query)
         except Refusal as refusal:
             response = web.Response(status=refusal.status, text=str(refusal), headers=SERVER)
-            if refusal.status == 413:
+            if refusal.status in {408, 413}:  # the rest of the body is not waited for
                 response.force_close()
         # The path alone: a query may hold a key.
         public.log.debug("http_request", method=request.method, path=path, status=response.status)
@@ -115,7 +114,7 @@ async def _dispatch(public: Public, request: web.BaseRequest, path: str, query: 
         query=query,
         headers=request.headers,
         peer=_peer(request),
-        body=await read_body(request),
+        body=await read_body(request, public.arrival_s),
     )
     return await http_functions.serve(
         function,
@@ -148,18 +147,21 @@ async def _webhook(public: Public, request: web.BaseRequest, below: str, query: 
         raise Refusal(401)
     path, _, _ = request.raw_path.partition("#")
     host = request.headers.get("Host") or public.host
-    call = await _call(request, below, names, f"http://{host}{path}" if path.startswith("/") else path)
+    url = f"http://{host}{path}" if path.startswith("/") else path
+    call = await _call(request, below, names, url, public.arrival_s)
     return _response(await durable_api.handle(public.api, call))
 
 
-async def _call(request: web.BaseRequest, below: str, query: dict[str, str], url: str | None) -> Call:
+async def _call(
+    request: web.BaseRequest, below: str, query: dict[str, str], url: str | None, arrival_s: float
+) -> Call:
     headers = request.headers
     return Call(
         method=request.method,
         parts=tuple(map(decode_text, below.removesuffix("/").split("/"))),
         query=query,
         content_type=headers.get("Content-Type", ""),
-        body=await read_body(request) if request.method != "GET" else b"",
+        body=await read_body(request, arrival_s) if request.method != "GET" else b"",
         continuation=headers.get(CONTINUATION),
         url=url,
     )
@@ -180,7 +182,9 @@ def rpc_handler(api: Api, secret: str) -> Handler:
         if not hmac.compare_digest(path[:length].encode("utf-8", "replace"), expected):
             return web.Response(status=404, headers=SERVER)
         try:
-            call = await _call(request, path[length:], lower_names(query) if query else _EMPTY, None)
+            call = await _call(
+                request, path[length:], lower_names(query) if query else _EMPTY, None, ARRIVAL_S
+            )
         except Refusal as refusal:
             return web.Response(status=refusal.status, text=str(refusal), headers=SERVER)
         return _response(await durable_api.handle(api, call))
@@ -200,44 +204,3 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def make_server(handler: Handler, log: Log, name: str) -> web.Server:
-    """An HTTP server for one dispatcher. What its parser refuses is answered with 400 and logged in one line."""
-    return web.Server(
-        handler,
-        access_log=None,  # None switches it off
-        logger=_protocol_logger(log, name),
-        max_line_size=LINE_LIMIT,
-        max_field_size=LINE_LIMIT,
-        auto_decompress=False,  # the function gets the bytes that were sent; and nobody inflates a bomb
-        lingering_time=2.0,
-        request_factory=_request_factory,
-    )
-
-
-async def close_connections(server: web.Server, timeout_s: float) -> None:
-    """Close idle connections, and the others once their request is answered, at most after so long."""
-    server.pre_shutdown()
-    # A connection accepted in this very turn of the loop does not wait for its request yet, so it missed the call
-    # above; unless told again it would be waited for in vain.
-    await asyncio.sleep(0)
-    server.pre_shutdown()
-    await server.shutdown(timeout_s)
-
-
-def _request_factory(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    loop = protocol._loop  # noqa: SLF001 -- as web.Server's own factory, with another size limit
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=BODY_LIMIT)
-
-
-def _protocol_logger(log: Log, name: str) -> logging.Logger:
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            cause = record.exc_info[1] if record.exc_info else None
-            told = f"{type(cause).__name__}: {cause}" if cause else record.getMessage()
-            log.warning("http_malformed", listener=name, message=told.splitlines()[0][:200])
-
-    logger = logging.Logger(f"local_host.{name}", logging.INFO)  # noqa: LOG001 -- not in the app's logger tree
-    logger.addHandler(Lines())
-    return logger

@@ -14,6 +14,7 @@ from typing import Any
 
 from local_host.app import App
 from local_host.client_binding import Site, client_texts
+from local_host.connections import Limits, make_server
 from local_host.database import Database
 from local_host.durable_api import Api, make_api
 from local_host.engine import Engine
@@ -22,7 +23,7 @@ from local_host.keys import Keys
 from local_host.log import Log
 from local_host.model import EngineOptions
 from local_host.run import durable_functions
-from local_host.server import Public, bind, make_server, public_handler, rpc_handler
+from local_host.server import Public, bind, public_handler, rpc_handler
 
 KEYS = Keys(master="master-key", function="function-key", system="system-key")
 SECRET = "unguessable"
@@ -100,7 +101,9 @@ def read_reply(data: bytes) -> Reply:
 
 
 @asynccontextmanager
-async def serving(app: App, *, settled_reads: bool = True, level: str = "info") -> AsyncIterator[Serving]:
+async def serving(
+    app: App, *, settled_reads: bool = True, level: str = "info", limits: Limits | None = None
+) -> AsyncIterator[Serving]:
     """The app, served until the block ends."""
     lines: list[str] = []
     log = Log(level, write=lines.append)
@@ -122,9 +125,9 @@ async def serving(app: App, *, settled_reads: bool = True, level: str = "info") 
         )
         api = make_api(engine, site, log, settled_reads=settled_reads)
         await engine.start()
-        public = make_server(
-            public_handler(Public(app, api, KEYS, invoker, log, f"localhost:{port}")), log, "public"
-        )
+        limits = limits or Limits()
+        needs = Public(app, api, KEYS, invoker, log, f"localhost:{port}", limits.arrival_s)
+        public = make_server(public_handler(needs), log, "public", limits)
         rpc = make_server(rpc_handler(api, SECRET), log, "rpc")
         loop = asyncio.get_running_loop()
         listeners = [

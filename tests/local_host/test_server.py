@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from local_host.connections import close_connections, make_server
 from local_host.log import Log
-from local_host.server import close_connections, make_server
 from tests.local_host.apps import HEAD
 from tests.local_host.serving import SECRET, Serving, read_reply, served
 
