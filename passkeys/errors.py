@@ -77,6 +77,7 @@ class RejectionCode(StrEnum):
     BACKUP_STATE_INCONSISTENT = "backup_state_inconsistent"
     BACKUP_ELIGIBILITY_CHANGED = "backup_eligibility_changed"
     PUBLIC_KEY_UNREADABLE = "public_key_unreadable"
+    PUBLIC_KEY_WEAK = "public_key_weak"
     ALGORITHM_NOT_OFFERED = "algorithm_not_offered"
     ATTESTATION_FORMAT_UNSUPPORTED = "attestation_format_unsupported"
     ATTESTATION_INVALID = "attestation_invalid"

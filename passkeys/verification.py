@@ -43,7 +43,7 @@ from webauthn.helpers.structs import (
     RegistrationCredential,
 )
 
-from passkeys.algorithms import ALGORITHMS, Algorithm, algorithm_of
+from passkeys.algorithms import ALGORITHMS, Algorithm, algorithm_of, weakness_of
 from passkeys.credentials import Attestation
 from passkeys.errors import Rejection, RejectionCode
 from passkeys.response import (
@@ -341,11 +341,14 @@ def _check_authenticator_data(
 
 
 def _checked_public_key(public_key: bytes, offered_algorithms: Collection[int]) -> Algorithm:
-    """The algorithm of a COSE key that was offered, is in our table, and is a usable key."""
+    """The algorithm of a COSE key that was offered, is in our table, and is a usable key and no weak one."""
     with _or_reject(RejectionCode.PUBLIC_KEY_UNREADABLE):
         decoded = decode_credential_public_key(public_key)
         algorithm = algorithm_of(decoded)
         if algorithm is not None:
+            weakness = weakness_of(decoded)
+            if weakness is not None:
+                raise Rejection(RejectionCode.PUBLIC_KEY_WEAK, weakness)
             # A point that is not on its curve, say: it would register, and fail every sign-in.
             decoded_public_key_to_cryptography(decoded)
     if algorithm is None or algorithm.cose.value not in offered_algorithms:

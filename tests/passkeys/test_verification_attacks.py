@@ -407,6 +407,73 @@ def test_each_usual_algorithm_registers_and_signs_in(algorithm: int) -> None:
     authenticate(get(passkey, REQUEST, origin=ORIGIN), credential)
 
 
+P, D = 2**255 - 19, -121665 * pow(121666, -1, 2**255 - 19) % (2**255 - 19)
+# The seven ways to write a y of small order in 255 bits: those that add up to the identity by eights, by RFC 8032 §5.1.
+SMALL_ORDER = [
+    bytes.fromhex(text)
+    for text in (
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    )
+]
+
+
+def doubled(point: tuple[int, int]) -> tuple[int, int]:
+    """RFC 8032 §5.1.4: a point of the curve -x² + y² = 1 + d·x²·y², added to itself."""
+    x, y = point
+    product = D * x * x * y * y % P
+    return 2 * x * y * pow(1 + product, -1, P) % P, (y * y + x * x) * pow(1 - product, -1, P) % P
+
+
+@pytest.mark.parametrize("encoded", SMALL_ORDER, ids=lambda encoded: encoded.hex()[:4])
+def test_a_point_of_small_order_is_refused(encoded: bytes) -> None:
+    """Eight times the point is the identity; with either sign of x, it is no key."""
+    y = int.from_bytes(encoded, "little") % P
+    x_squared = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    root = pow(x_squared, (P + 3) // 8, P)
+    x = root if (root * root - x_squared) % P == 0 else root * pow(2, (P - 1) // 4, P) % P
+    assert x * x % P == x_squared
+    assert doubled(doubled(doubled((x, y)))) == (0, 1)
+    for sign in (0, 0x80):
+        key = {1: 1, 3: -8, -1: 6, -2: encoded[:31] + bytes([encoded[31] | sign])}
+        with pytest.raises(Rejection) as refused:
+            register(with_cose_key(passkey_of()[1], key))
+        assert refused.value.code == "public_key_weak"
+
+
+@pytest.mark.parametrize(
+    ("modulus", "exponent", "accepted"),
+    [
+        (2**2047 + 1, 65537, True),
+        (2**4096 - 1, 3, True),
+        (2**4096 - 1, 2**32 - 1, True),
+        (2**2047 - 1, 65537, False),
+        (2**4096 + 1, 65537, False),
+        (2**2047 + 1, 65536, False),
+        (2**2047 + 1, 1, False),
+        (2**2047 + 1, 2**32 + 1, False),
+    ],
+)
+def test_rsa_keys_have_a_usual_size(modulus: int, exponent: int, accepted: bool) -> None:
+    """2048 to 4096 bits, and an odd exponent of at most 32."""
+    parts = {
+        -1: modulus.to_bytes((modulus.bit_length() + 7) // 8, "big"),
+        -2: exponent.to_bytes((exponent.bit_length() + 7) // 8, "big"),
+    }
+    response = with_cose_key(passkey_of()[1], {1: 3, 3: -257, **parts})
+    if accepted:
+        assert register(response).algorithm == -257
+    else:
+        with pytest.raises(Rejection) as refused:
+            register(response)
+        assert refused.value.code == "public_key_weak"
+
+
 def test_every_code_is_reached() -> None:
     """A code that no attack provokes would be a rule that nobody has seen work."""
     elsewhere = {
@@ -414,6 +481,7 @@ def test_every_code_is_reached() -> None:
         RejectionCode.RESPONSE_UNREADABLE,  # the last net; the fuzz looks for what would fall into it
         RejectionCode.CREDENTIAL_ID_TOO_LONG,
         RejectionCode.AUTHENTICATOR_DATA_UNREADABLE,
+        RejectionCode.PUBLIC_KEY_WEAK,
     }
     provoked = {attack[0] for attack in [*REGISTRATION_ATTACKS, *REGISTRATION_LIES, *AUTHENTICATION_LIES]}
     assert provoked | elsewhere == set(RejectionCode)
