@@ -31,7 +31,7 @@ from local_host.log import Log
 from local_host.model import ActivityFunction, EngineOptions, EntityFunction, Functions, Orchestrator
 from local_host.sdk import keep_payload_class, use_fast_timestamps
 from local_host.sdk_client import use_direct_calls, use_fast_status_times
-from local_host.server import Public, bind, public_handler, rpc_handler
+from local_host.server import Public, bind, hosts_of, public_handler, rpc_handler
 
 DRAIN_S = 30.0
 # A browser's long poll may have half a minute to go, and its page asks again anyway; Ctrl-C must not wait for it.
@@ -80,7 +80,15 @@ async def serve(
         )
         invoker = Invoker(pool, client_texts(site), _new_id)
         running = await _start(
-            options, log, app=app, keys=keys, site=site, invoker=invoker, database=database, secret=secret
+            options,
+            log,
+            app=app,
+            keys=keys,
+            site=site,
+            invoker=invoker,
+            database=database,
+            secret=secret,
+            hosts=hosts_of(listener.getsockname()[0]),
         )
         loop = asyncio.get_running_loop()
         rpc_socket = await loop.create_server(running.rpc, sock=rpc_listener, backlog=512)
@@ -115,6 +123,7 @@ async def _start(
     invoker: Invoker,
     database: Database,
     secret: str,
+    hosts: frozenset[str] | None,
 ) -> Running:
     default = EngineOptions()
     engine = Engine(
@@ -136,7 +145,7 @@ async def _start(
     if options.direct_calls:
         use_direct_calls(api, site.rpc_url)
     await engine.start()
-    public = Public(app, api, keys, invoker, log, site.public_url.removeprefix("http://"))
+    public = Public(app, api, keys, invoker, log, site.public_url.removeprefix("http://"), hosts=hosts)
     return Running(
         engine,
         make_server(public_handler(public), log, "public"),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 
@@ -24,7 +26,11 @@ from local_host.keys import HEADER, QUERY, Keys, allows
 from local_host.log import Log
 from local_host.routing import decode_path, decode_text, find, lower_names
 
+# What a browser on this machine writes into Host for a loopback address, in lower case and without the port.
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+MISDIRECTED = "This host serves localhost only; use http://localhost with its port."
 _EMPTY: dict[str, str] = {}
+_PORT = re.compile(r":[0-9]*\Z")
 
 
 class Refusal(Exception):
@@ -46,6 +52,7 @@ class Public:
     log: Log
     host: str  # localhost:7071, for requests without a Host header
     arrival_s: float = ARRIVAL_S  # for a body, since its head
+    hosts: frozenset[str] | None = None  # the names that Host may give, see `hosts_of`; None is any
 
 
 async def read_body(request: web.BaseRequest, arrival_s: float) -> bytes:
@@ -66,6 +73,23 @@ async def read_body(request: web.BaseRequest, arrival_s: float) -> bytes:
             return bytes(await request.read())
     except TimeoutError as error:
         raise Refusal(408, f"The body did not arrive within {arrival_s:g} seconds.") from error
+
+
+def hosts_of(address: str) -> frozenset[str] | None:
+    """The names under which a bound numeric address is served: for loopback its own, for any other whatever is asked.
+
+    A page from elsewhere can point its own name at 127.0.0.1 (DNS rebinding) and would then share an origin with
+    whatever answers there; the browser still sends the page's name.
+    """
+    if not ipaddress.ip_address(address).is_loopback:
+        return None
+    return LOOPBACK_HOSTS | {f"[{address}]" if ":" in address else address}
+
+
+def _is_misdirected(request: web.BaseRequest, hosts: frozenset[str]) -> bool:
+    """Whether a Host header names another host. Browsers always send one; a request without is no browser's."""
+    given = request.headers.getall("Host", ())
+    return any(_PORT.sub("", host.lower(), count=1) not in hosts for host in given)
 
 
 def split_target(request: web.BaseRequest) -> tuple[str, str]:
@@ -99,6 +123,8 @@ def public_handler(public: Public) -> Handler:
 
 
 async def _dispatch(public: Public, request: web.BaseRequest, path: str, query: str) -> web.Response:
+    if public.hosts is not None and _is_misdirected(request, public.hosts):
+        raise Refusal(421, MISDIRECTED)
     if path.lower().startswith(WEBHOOKS_PATH) and path[len(WEBHOOKS_PATH) :][:1] in {"", "/"}:
         return await _webhook(public, request, path[len(WEBHOOKS_PATH) + 1 :], query)
     found = find(public.app.routes, request.method, decode_path(path[1:])) if path else None

@@ -102,7 +102,12 @@ def read_reply(data: bytes) -> Reply:
 
 @asynccontextmanager
 async def serving(
-    app: App, *, settled_reads: bool = True, level: str = "info", limits: Limits | None = None
+    app: App,
+    *,
+    settled_reads: bool = True,
+    level: str = "info",
+    limits: Limits | None = None,
+    hosts: frozenset[str] | None = None,
 ) -> AsyncIterator[Serving]:
     """The app, served until the block ends."""
     lines: list[str] = []
@@ -126,7 +131,7 @@ async def serving(
         api = make_api(engine, site, log, settled_reads=settled_reads)
         await engine.start()
         limits = limits or Limits()
-        needs = Public(app, api, KEYS, invoker, log, f"localhost:{port}", limits.arrival_s)
+        needs = Public(app, api, KEYS, invoker, log, f"localhost:{port}", limits.arrival_s, hosts)
         public = make_server(public_handler(needs), log, "public", limits)
         rpc = make_server(rpc_handler(api, SECRET), log, "rpc")
         loop = asyncio.get_running_loop()

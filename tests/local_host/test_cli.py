@@ -143,11 +143,11 @@ def test_every_refusal_is_one_sentence_and_a_next_step(app: Path, tmp_path: Path
 # --- stopping -----------------------------------------------------------------------------------------------
 
 
-def get(host: RunningHost, path: str, method: str = "GET") -> tuple[int, str]:
+def get(host: RunningHost, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     parts = urlsplit(host.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 0, timeout=10)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=headers)
         response = connection.getresponse()
         return response.status, response.read().decode()
     finally:
@@ -234,6 +234,13 @@ def test_an_idle_connection_does_not_hold_up_a_stop(app: Path, tmp_path: Path) -
         host.process.send_signal(signal.SIGTERM)
         assert host.process.wait(5) == 0
         connection.close()
+
+
+def test_on_loopback_only_this_machine_s_names_are_served(app: Path, tmp_path: Path) -> None:
+    """The host as started by default refuses a request for another name."""
+    with running_host(app=app, state=tmp_path / "state") as host:
+        assert get(host, "/none")[0] == 404
+        assert get(host, "/none", Host="rebound.example")[0] == 421
 
 
 def test_the_fault_seam_reaches_the_database(app: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from local_host.connections import close_connections, make_server
 from local_host.log import Log
+from local_host.server import MISDIRECTED, hosts_of
 from tests.local_host.apps import HEAD
 from tests.local_host.serving import SECRET, Serving, read_reply, served
 
@@ -259,6 +260,60 @@ async def test_the_rpc_listener_answers_only_below_its_secret(
 async def test_the_rpc_api_is_not_on_the_public_listener(host: Serving) -> None:
     """Even with the secret the public listener knows no such path."""
     assert (await host.ask("GET", f"/{SECRET}/durabletask/instances/")).status == 404
+
+
+ADDRESSES = [
+    ("127.0.0.1", {"localhost", "127.0.0.1", "[::1]"}),
+    ("127.0.0.2", {"localhost", "127.0.0.1", "[::1]", "127.0.0.2"}),
+    ("::1", {"localhost", "127.0.0.1", "[::1]"}),
+    ("0.0.0.0", None),
+    ("::", None),
+    ("203.0.113.1", None),
+]
+
+
+@pytest.mark.parametrize(("address", "hosts"), ADDRESSES)
+def test_only_a_loopback_address_is_served_under_its_own_names_alone(
+    address: str, hosts: set[str] | None
+) -> None:
+    """Who serves a network must be reachable under whatever name the network has for it."""
+    assert hosts_of(address) == hosts
+
+
+HOSTS = [
+    ("localhost", 200),
+    ("LocalHost:7071", 200),
+    ("127.0.0.1:1", 200),
+    ("[::1]:7071", 200),
+    ("[::1]", 200),
+    ("rebound.example", 421),
+    ("rebound.example:7071", 421),
+    ("localhost.rebound.example", 421),
+    ("localhost:7071.rebound.example", 421),
+    ("localhost@rebound.example", 421),
+    ("127.0.0.1.rebound.example", 421),
+    ("::1", 421),
+    ("", 421),
+]
+
+
+@pytest.mark.parametrize(("name", "status"), HOSTS)
+@pytest.mark.parametrize("path", ["/api/echo", "/runtime/webhooks/durabletask/instances/?code=system-key"])
+async def test_another_host_than_this_machine_is_misdirected(
+    tmp_path: Path, path: str, name: str, status: int
+) -> None:
+    """A page that points its own name at 127.0.0.1 is refused, whatever it asks for and whatever key it has."""
+    async with served(tmp_path, APP, hosts=hosts_of("127.0.0.1")) as host:
+        reply = await host.ask("GET", path, host=name)
+    assert reply.status == status
+    if status == 421:
+        assert reply.body.decode() == MISDIRECTED
+
+
+async def test_a_request_without_host_is_served(tmp_path: Path) -> None:
+    """HTTP/1.0 has no Host; no browser speaks it."""
+    async with served(tmp_path, APP, hosts=hosts_of("127.0.0.1")) as host:
+        assert read_reply(await host.raw(b"GET /api/echo HTTP/1.0\r\n\r\n")).status == 200
 
 
 class SilentTransport(asyncio.Transport):
