@@ -11,6 +11,7 @@ Errors, all children of `DatabaseError`:
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -95,6 +96,7 @@ class Database:
         """
         self.path = str(path)
         self._on_commit = on_commit
+        _create_private(self.path)
         try:
             self._connection = sqlite3.connect(
                 self.path, timeout=0, isolation_level=None, cached_statements=256
@@ -183,6 +185,20 @@ class Database:
         )
         with self.transaction():
             self._connection.execute(statements("start.sql")["write_timer_trigger"], values)
+
+
+def _create_private(path: str) -> None:
+    """Make a missing file for its owner alone; SQLite gives its log the mode of the file. Raises StateUnreadable."""
+    if path == ":memory:":
+        return
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StateUnreadable(
+            f"The state file {path} cannot be opened: {error.strerror or error}."
+        ) from error
 
 
 def migrations() -> list[tuple[int, str]]:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -138,6 +139,18 @@ def test_every_refusal_is_one_sentence_and_a_next_step(app: Path, tmp_path: Path
         assert words in sentence
         assert step.startswith("  Next: ")
         assert "Traceback" not in ended.stderr
+
+
+def test_a_state_folder_that_the_host_makes_is_its_owners_alone(tmp_path: Path) -> None:
+    """Made for the owner alone, and the file in it as well, under the loosest umask."""
+    state = tmp_path / "state"
+    before = os.umask(0)
+    try:
+        attempt("--app", str(tmp_path / "no"), "--state", str(state))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in state.iterdir()} == {0o600}
 
 
 # --- stopping -----------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,6 +50,21 @@ def _without_comments(script: str) -> str:
 def test_migrations_are_numbered_without_gaps():
     """Version n is reached by migration n."""
     assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_a_new_file_and_its_log_are_its_owners_alone(tmp_path: Path):
+    """State holds what callers sent: nobody else on the machine reads it, whatever the umask."""
+    before = os.umask(0)
+    try:
+        database = Database(tmp_path / "state.db")
+        with database.transaction():
+            database.write(INSERT, [INSTANCE])
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+        database.close()
+    finally:
+        os.umask(before)
+    assert {"state.db", "state.db-wal"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
 
 
 def test_a_file_can_be_reopened_with_what_was_committed(tmp_path: Path):
