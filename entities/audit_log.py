@@ -18,7 +18,9 @@ from passkeys.ceremony import CEREMONY_ID
 
 Json = dict[str, Any]
 
-# A signal may come twice within the task hub's window; these many ceremonies end in a shard in far more than that.
+# A signal may come twice: the task hub drops the second one only within its own window of seen messages. So a shard
+# knows its last ceremonies too, and those that are not flushed yet. One told again after more than these is recorded
+# twice; `audit verify` finds it.
 REMEMBERED = 64
 # What one flush carries: a batch of lines that fits any backend's message.
 BATCH_LINES = 200

@@ -2,7 +2,7 @@
 
 An entry is a JSON object, written down in the canonical form of RFC 8785. Its `hash` is the SHA-256 of that
 form without `hash`; its `prev` is the hash of the entry before, and of the first one GENESIS. Whoever changes,
-removes, moves or adds one breaks the chain, and `verify` says where. The end of a chain proves itself only to
+removes, moves or adds one breaks the chain, and `verify` says where. A ceremony has one entry. The end of a chain proves itself only to
 who knows its `Head`.
 
     audit/{shard}/{segment}.jsonl   one entry a line, in order; a segment is a day, in UTC
@@ -75,12 +75,13 @@ def sealed(content: Mapping[str, Any], *, shard: str, head: Head) -> tuple[str, 
 
 
 def verify(lines: Iterable[bytes], *, shard: str, known_head: Head | None = None) -> Head:
-    """Check a whole chain, line by line from its first; return its head. Memory does not grow with the chain.
+    """Check a whole chain, line by line from its first; return its head. Of each entry, the ceremony's id is kept.
 
-    `known_head` is a head seen before, from a copy, a note or the store: the chain must reach it, unchanged.
+    One ceremony ends once: a second entry of it is a fault, though the chain is whole. `known_head` is a head seen before, from a copy, a note or the store: the chain must reach it, unchanged.
     Raises AuditBroken at the first thing that is wrong.
     """
     head = EMPTY
+    recorded: dict[str, int] = {}
     rest = iter(lines)
     for line in rest:
         entry = _read(line, shard, expected_seq=head.seq + 1)
@@ -93,6 +94,11 @@ def verify(lines: Iterable[bytes], *, shard: str, known_head: Head | None = None
                 shard,
                 max(head.seq, 0),
                 "It is not the one that its successor was chained to.",
+            )
+        first = recorded.setdefault(entry["ceremony_id"], entry["seq"])
+        if first != entry["seq"]:
+            raise _broken(
+                AuditFault.DUPLICATED, shard, entry["seq"], f"Entry {first} is of the same ceremony."
             )
         head = Head(entry["seq"], entry["hash"])
         if known_head is not None and head.seq == known_head.seq and head.hash != known_head.hash:
@@ -129,6 +135,7 @@ def _read(line: bytes, shard: str, *, expected_seq: int) -> dict[str, Any]:
             == line[:-1]  # one text for one entry, so that no other spelling passes
             and type(seq) is int
             and entry["prev"] is not None
+            and type(entry["ceremony_id"]) is str
         )
         of_this_shard = entry["shard"] == shard
     except (ValueError, TypeError, KeyError, RecursionError):

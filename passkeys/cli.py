@@ -22,6 +22,8 @@ from passkeys.errors import AuditBroken, AuditFault, SettingsError, StoreDamaged
 from passkeys.settings import Settings, load
 from passkeys.store import Store
 
+# Whoever finds an old link may enrol as its person: links for ever are not made.
+MAX_TICKET_SECONDS = 30 * 86_400
 _HEAD = re.compile(r"([0-9]{2}):([0-9]{1,15}):([0-9a-f]{64})\Z")
 
 
@@ -65,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "issue", parents=[state], help="make an enrolment link for one person, good once"
     )
     issue.add_argument("--person", required=True, help="the person's id in the directory")
-    issue.add_argument("--seconds", type=int, help="how long it is good (default: PASSKEYS_TICKET_SECONDS)")
+    issue.add_argument(
+        "--seconds", type=int, help="how long it is good, at most 30 days (default: PASSKEYS_TICKET_SECONDS)"
+    )
     issue.add_argument("--quiet", action="store_true", help="print the link alone")
 
     trail = commands.add_parser("audit", help="the audit trail").add_subparsers(dest="action", required=True)
@@ -97,8 +101,11 @@ async def _issue_ticket(
     random_bytes: Callable[[int], bytes],
 ) -> int:
     seconds: int = settings.ticket_seconds if arguments.seconds is None else arguments.seconds
-    if seconds < 1:
-        return _fail(2, "--seconds must be at least 1.")
+    if not 1 <= seconds <= MAX_TICKET_SECONDS:
+        return _fail(
+            2,
+            f"--seconds must be between 1 and {MAX_TICKET_SECONDS} (30 days). A ticket is a right to enrol.",
+        )
     person = await load_static(settings.directory).find(arguments.person)
     if person is None:
         return _fail(
@@ -127,6 +134,8 @@ async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> in
             3, f"There is no store in {settings.store}. Name the app's state directory with --state."
         )
     known_heads: dict[str, audit.Head] = dict(arguments.head)
+    if len(known_heads) < len(arguments.head):
+        return _fail(2, "--head names a shard twice. Give one head for each shard, the latest.")
     store = EmbeddedStore(settings.store)
     broken = False
     try:
@@ -141,6 +150,9 @@ async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> in
                 print(f"BROKEN  {error}")
             else:
                 print(f"intact  shard {shard}: {head.seq + 1} entries, head {shard}:{head.seq}:{head.hash}")
+        for name, size in store.unrecorded("audit").items():
+            broken = True
+            print(f"BROKEN  {name}: {size} bytes that the store has not recorded.")
     finally:
         store.close()
     if broken:
@@ -148,6 +160,9 @@ async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> in
             1,
             "The audit trail is not what was written. Keep this store as it is, and compare it with a copy.",
         )
+    if not segments:
+        print("Nothing is recorded yet.")
+        return 0
     print("Every chain is intact. Keep the heads: `--head` proves later that nothing was cut off the end.")
     return 0
 

@@ -155,6 +155,29 @@ class EmbeddedStore:
 
         await self._committed(name, write)
 
+    def unrecorded(self, prefix: str) -> dict[str, int]:
+        """Files under `prefix`, a whole directory, by how many bytes of each the store has not recorded.
+
+        A whole file that no append made, or what stands behind an append document's end: the torn tail of a
+        crash, which the next append cuts off, or another's hand. Raises StoreUnavailable.
+        """
+        found = {}
+        try:
+            # Under the write lock: no append is half done in another process.
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                for path in sorted((self._directory / prefix).rglob("*")):
+                    name = path.relative_to(self._directory).as_posix()
+                    recorded = self._connection.execute(READ_LENGTH, (name,)).fetchone()
+                    behind = path.stat().st_size - (recorded[0] if recorded else 0)
+                    if path.is_file() and (recorded is None or behind > 0):
+                        found[name] = behind
+            finally:
+                self._connection.rollback()
+        except (sqlite3.Error, OSError) as error:
+            raise _unavailable(prefix, error) from error
+        return found
+
     def _page(self, prefix: str, *, after: str) -> tuple[str, ...]:
         # Names are ASCII (see passkeys.store), so DEL ends every prefix.
         bounds = {"after": after, "prefix": prefix, "below": prefix + "\x7f", "page": LIST_PAGE}

@@ -114,6 +114,7 @@ class AuditFault(StrEnum):
     REORDERED = "reordered"
     INSERTED = "inserted"
     TRUNCATED = "truncated"
+    DUPLICATED = "duplicated"
 
 
 class AuditBroken(PasskeysError):

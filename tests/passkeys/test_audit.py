@@ -218,6 +218,15 @@ def test_shards_are_two_digits_and_stay() -> None:
     assert shard_name("registration-" + "a" * 32, 4) == shard_name("registration-" + "a" * 32, 4)
 
 
+def test_a_ceremony_recorded_twice_is_found() -> None:
+    """The chain is whole, and yet a ceremony does not end twice."""
+    head, lines = EMPTY, []
+    for number in (0, 1, 2, 1, 3):
+        line, head = sealed(content(number), shard=SHARD, head=head)
+        lines.append(line.encode() + b"\n")
+    assert fault_of(lines) == ("duplicated", 3)
+
+
 def test_every_fault_is_found_by_a_test() -> None:
     """The kinds of attack above are all there are."""
     assert {fault.value for fault in AuditFault} == {
@@ -226,4 +235,5 @@ def test_every_fault_is_found_by_a_test() -> None:
         "reordered",
         "inserted",
         "truncated",
+        "duplicated",
     }

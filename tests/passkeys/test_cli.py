@@ -74,7 +74,9 @@ def test_the_state_can_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ("argv", "environ", "told"),
     [
         (["ticket", "issue", "--person", "nobody"], {}, "knows no 'nobody'"),
-        (["ticket", "issue", "--person", "ada", "--seconds", "0"], {}, "at least 1"),
+        (["ticket", "issue", "--person", "ada", "--seconds", "0"], {}, "between 1 and 2592000"),
+        (["ticket", "issue", "--person", "ada", "--seconds", "2592001"], {}, "(30 days)"),
+        (["ticket", "issue", "--person", "ada", "--seconds", "9" * 30], {}, "(30 days)"),
         (["ticket", "issue", "--person", "ada"], {"PASSKEYS_RP_ID": "!"}, "PASSKEYS_RP_ID"),
     ],
 )
@@ -119,10 +121,44 @@ def test_an_intact_trail_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFix
     assert run("audit", "verify", *heads, state=tmp_path) == 0
 
 
-def test_a_trail_of_nothing_is_intact(tmp_path: Path) -> None:
-    """A store without an entry yet."""
+def test_a_trail_of_nothing_is_not_said_to_be_intact(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A store without an entry yet: that is all there is to say."""
     trail(tmp_path, {})
     assert run("audit", "verify", state=tmp_path) == 0
+    assert capsys.readouterr().out == "Nothing is recorded yet.\n"
+
+
+@pytest.mark.parametrize("counts", [{}, {"00": 4}], ids=["no chain", "beside a chain"])
+@pytest.mark.parametrize("name", ["00/2026-01-09.jsonl", "09/2026-01-01.jsonl", "note.txt"])
+def test_a_file_that_the_store_does_not_know_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], counts: dict[str, int], name: str
+) -> None:
+    """Entries that were copied in, or are left of a store whose index is gone, are not the trail."""
+    trail(tmp_path, counts)
+    file = tmp_path / "store/audit" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"stray\n")
+    assert run("audit", "verify", state=tmp_path) == 1
+    assert f"BROKEN  audit/{name}: 6 bytes" in capsys.readouterr().out
+
+
+def test_bytes_behind_the_recorded_end_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The store does not read them; another reader of the file would."""
+    trail(tmp_path, {"00": 4})
+    with (tmp_path / "store/audit/00/2026-01-02.jsonl").open("ab") as file:
+        file.write(b"{}\n")
+    assert run("audit", "verify", state=tmp_path) == 1
+    assert "BROKEN  audit/00/2026-01-02.jsonl: 3 bytes" in capsys.readouterr().out
+
+
+def test_one_shard_has_one_known_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two heads one would be passed over in silence."""
+    trail(tmp_path, {"00": 4})
+    heads = ("--head", f"00:1:{'0' * 64}", "--head", f"00:3:{'0' * 64}")
+    assert run("audit", "verify", *heads, state=tmp_path) == 2
+    assert "names a shard twice" in capsys.readouterr().err
 
 
 def test_a_store_that_is_not_there_is_no_trail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
