@@ -154,13 +154,17 @@ def make_server(handler: Handler, log: Log, name: str, limits: Limits | None = N
 
 
 async def close_connections(server: web.Server, timeout_s: float) -> None:
-    """Close idle connections, and the others once their request is answered, at most after so long."""
+    """Close idle connections, and the others once their request is answered, at most after so long.
+
+    A body that has not arrived in half of that time is given up.
+    """
     server.pre_shutdown()
     # A connection accepted in this very turn of the loop does not wait for its request yet, so it missed the call
     # above; unless told again it would be waited for in vain.
     await asyncio.sleep(0)
     server.pre_shutdown()
-    await server.shutdown(timeout_s)
+    # aiohttp waits this long twice, before and after it gives up what a request is still reading.
+    await server.shutdown(timeout_s / 2)
 
 
 def _request_factory(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202

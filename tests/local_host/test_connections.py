@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
-from local_host.connections import MALFORMED, Limits
+from local_host.connections import MALFORMED, Limits, close_connections, make_server
+from local_host.log import Log
+from local_host.server import bind
 from tests.local_host.apps import HEAD
 from tests.local_host.serving import Serving, read_reply, served
 
@@ -123,6 +126,29 @@ async def test_connections_over_the_limit_are_closed_at_once_and_counted(tmp_pat
             await writer.wait_closed()
         await asyncio.sleep(0.05)
         assert (await host.ask("POST", "/api/length", b"ab")).body == b"2"
+
+
+async def test_a_request_without_end_is_given_up_in_the_time_that_was_set() -> None:
+    """A stop waits so long and not twice; the caller then sees a closed connection, not a hang."""
+    begun = asyncio.Event()
+
+    async def endless(_request: web.BaseRequest) -> web.Response:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    server = make_server(endless, Log(), "endless")
+    with bind("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        listener = await asyncio.get_running_loop().create_server(server, sock=listening)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await begun.wait()
+        listener.close()
+        async with asyncio.timeout(1.8):
+            await close_connections(server, 1.0)
+        assert await rest(reader) == b""
+        writer.close()
 
 
 MALFORMED_REQUESTS = {
