@@ -1,5 +1,9 @@
 """Verify the answer of an authentication ceremony, and note the use of the credential."""
 
+from contextlib import suppress
+
+import cbor2
+
 from activities.retries import Json, retried
 from passkeys.credentials import (
     CredentialRecord,
@@ -25,6 +29,27 @@ from passkeys.verification import KnownCredential
 from passkeys.verification import verify_authentication as verify
 from passkeys.world import World
 
+# The key that answers for no stored credential are verified under, so that they take as long as a wrong signature and
+# the time does not tell which credential ids exist. P-256's base point: anybody may sign for it, and gains nothing.
+STAND_IN_KEY = cbor2.dumps(
+    {
+        1: 2,
+        3: -7,
+        -1: 1,
+        -2: bytes.fromhex("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"),
+        -3: bytes.fromhex("4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"),
+    }
+)
+# WebAuthn L3 §6.1: bit 3 of the flags, which stand behind the RP id's hash.
+_BACKUP_ELIGIBLE = 0x08
+# What a stored credential is refused for before any signature is looked at.
+_TOLD_EARLY = frozenset(
+    {
+        RejectionCode.USER_HANDLE_MISMATCH,
+        RejectionCode.BACKUP_ELIGIBILITY_CHANGED,
+    }
+)
+
 
 @retried
 async def verify_authentication(world: World, request: Json) -> Json:
@@ -39,12 +64,19 @@ async def verify_authentication(world: World, request: Json) -> Json:
     """
     try:
         response = parse_authentication_response(request["response"])
-        record = await _record(world, encode_base64url(response.raw_id))
+    except MalformedResponse as malformed:
+        return _refused(malformed.code)
+    credential_id = encode_base64url(response.raw_id)
+    record = await _record(world, credential_id)
+    if record is None:
+        await _usage(world, credential_id)  # as of a credential that is known
+        return _refused_late(world, request, response, RejectionCode.CREDENTIAL_UNKNOWN)
+    try:
         while True:
-            usage, document = await _usage(world, record.credential_id)
+            usage, document = await _usage(world, credential_id)
             verdict = remembered(usage, request["ceremony_id"])
             if verdict is None:
-                verdict = _judge(world, request, response, record, usage)
+                verdict = _judge(world, request, response, _known(record, usage))
                 if not await _note(world, record.credential_id, used(usage, verdict, _now(world)), document):
                     continue  # another ceremony used the credential meanwhile: judge by what it left
             return {
@@ -56,16 +88,16 @@ async def verify_authentication(world: World, request: Json) -> Json:
                 "user_verified": verdict.user_verified,
                 "clone_suspected": verdict.clone_suspected,
             }
-    except (MalformedResponse, Rejection) as refused:
-        return {"verified": False, "reason": str(refused.code)}
+    except Rejection as rejection:
+        if rejection.code in _TOLD_EARLY:
+            return _refused_late(world, request, response, rejection.code)
+        return _refused(rejection.code)
 
 
-async def _record(world: World, credential_id: str) -> CredentialRecord:
+async def _record(world: World, credential_id: str) -> CredentialRecord | None:
     name = credential_name(credential_id)
     document = await world.store.get(name)
-    if document is None:
-        raise Rejection(RejectionCode.CREDENTIAL_UNKNOWN)
-    return load_credential(name, document.data)
+    return None if document is None else load_credential(name, document.data)
 
 
 async def _usage(world: World, credential_id: str) -> tuple[Usage | None, Document | None]:
@@ -74,13 +106,7 @@ async def _usage(world: World, credential_id: str) -> tuple[Usage | None, Docume
     return (None if document is None else load_usage(name, document.data)), document
 
 
-def _judge(
-    world: World,
-    request: Json,
-    response: AuthenticationResponse,
-    record: CredentialRecord,
-    usage: Usage | None,
-) -> Verdict:
+def _judge(world: World, request: Json, response: AuthenticationResponse, known: KnownCredential) -> Verdict:
     """The verdict of this ceremony. Raises Rejection."""
     issued: Json = request["publicKey"]
     verified = verify(
@@ -92,13 +118,7 @@ def _judge(
         user_verification_required="required"
         in (world.settings.user_verification, issued["userVerification"]),
         allowed_credentials=[decode_base64url(allowed["id"]) for allowed in issued["allowCredentials"]],
-        credential=KnownCredential(
-            credential_id=decode_base64url(record.credential_id),
-            user_handle=decode_base64url(record.user_handle),
-            public_key=decode_base64url(record.public_key),
-            sign_count=record.sign_count if usage is None else max(record.sign_count, usage.sign_count),
-            backup_eligible=record.backup_eligible,
-        ),
+        credential=known,
     )
     return Verdict(
         ceremony_id=request["ceremony_id"],
@@ -106,6 +126,29 @@ def _judge(
         backup_state=verified.backup_state,
         user_verified=verified.user_verified,
         clone_suspected=verified.clone_suspected,
+    )
+
+
+def _known(record: CredentialRecord, usage: Usage | None) -> KnownCredential:
+    """The stored side of the answer: its record, with the highest sign count ever seen."""
+    return KnownCredential(
+        credential_id=decode_base64url(record.credential_id),
+        user_handle=decode_base64url(record.user_handle),
+        public_key=decode_base64url(record.public_key),
+        sign_count=record.sign_count if usage is None else max(record.sign_count, usage.sign_count),
+        backup_eligible=record.backup_eligible,
+    )
+
+
+def _stand_in(response: AuthenticationResponse) -> KnownCredential:
+    """A credential that the answer fits in everything, so that its signature is looked at; but not in that."""
+    flags = response.authenticator_data[32:33]
+    return KnownCredential(
+        credential_id=response.raw_id,
+        user_handle=response.user_handle or b"",
+        public_key=STAND_IN_KEY,
+        sign_count=0,
+        backup_eligible=bool(flags and flags[0] & _BACKUP_ELIGIBLE),
     )
 
 
@@ -120,6 +163,17 @@ async def _note(world: World, credential_id: str, usage: Usage, before: Document
     except (AlreadyExists, Changed):
         return False
     return True
+
+
+def _refused_late(world: World, request: Json, response: AuthenticationResponse, code: RejectionCode) -> Json:
+    """Refused with `code`, after the work that a wrong signature takes."""
+    with suppress(Rejection):
+        _judge(world, request, response, _stand_in(response))
+    return _refused(code)
+
+
+def _refused(code: str) -> Json:
+    return {"verified": False, "reason": str(code)}
 
 
 def _now(world: World) -> str:

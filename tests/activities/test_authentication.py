@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from collections import Counter
+from dataclasses import replace
+from types import FrameType
 
 import pytest
 
 from activities.issue_authentication_challenge import issue_authentication_challenge
 from activities.verify_authentication import verify_authentication
-from demo.authenticator import Flags, Lie, create, from_base64url
+from demo.authenticator import Flags, Lie, Passkey, create, from_base64url
 from passkeys.credentials import load_usage, usage_name
 from passkeys.errors import StoreDamaged
 from passkeys.store import Document
 from passkeys.world import World
-from tests.activities.scenes import HONEST, enrolled, sign_in, sign_in_request
+from tests.activities.scenes import HONEST, Json, enrolled, sign_in, sign_in_request
 from tests.passkeys.stores import MemoryStore
 from tests.passkeys.worlds import Clock, world_of
 
@@ -118,8 +122,6 @@ async def test_a_passkey_that_does_not_count_signs_in_for_ever(world: World) -> 
 
 async def test_the_count_at_registration_is_the_first_one_stored(store: MemoryStore) -> None:
     """Before the first use is noted, the registration's own count is what must be exceeded."""
-    from dataclasses import replace
-
     from passkeys.credentials import credential_name, dump_credential, load_credential
 
     world = world_of(store)
@@ -131,21 +133,55 @@ async def test_the_count_at_registration_is_the_first_one_stored(store: MemorySt
     assert (await sign_in(world, passkey, 2, lie=Lie(sign_count=11)))["verified"]
 
 
+def stranger() -> Passkey:
+    """A passkey that was made elsewhere."""
+    options = {
+        "rp": {"id": "localhost"},
+        "user": {"id": "YQ"},
+        "challenge": "YQ",
+        "pubKeyCredParams": [{"alg": -7}],
+    }
+    return create(options, origin="http://localhost:7071")[0]
+
+
 async def test_an_unknown_credential_is_a_verdict(world: World) -> None:
     """Nothing is stored under the id: rejected, like any other."""
-    options = (await issue_authentication_challenge(world, {"ceremony_id": "x", "deadline_seconds": 60}))[
-        "publicKey"
-    ]
-    stranger, _ = create(
-        {
-            "rp": {"id": "localhost"},
-            "user": {"id": "YQ"},
-            "challenge": options["challenge"],
-            "pubKeyCredParams": [{"alg": -7}],
-        },
-        origin="http://localhost:7071",
-    )
-    assert await sign_in(world, stranger) == {"verified": False, "reason": "credential_unknown"}
+    assert await sign_in(world, stranger()) == {"verified": False, "reason": "credential_unknown"}
+
+
+async def functions_called(world: World, request: Json) -> tuple[Json, Counter[str]]:
+    """The verdict, and how often each function of ours and of the package was called for it."""
+    called: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        module = frame.f_globals.get("__name__", "")
+        if event == "call" and module.startswith(("passkeys.verification", "webauthn.")):
+            called[f"{module}.{frame.f_code.co_name}"] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        return await verify_authentication(world, request), called
+    finally:
+        sys.setprofile(before)
+
+
+@pytest.mark.parametrize("flags", [HONEST, SYNCED])
+async def test_an_unknown_credential_costs_what_a_wrong_signature_costs(world: World, flags: Flags) -> None:
+    """The same functions, the signature's among them: the time does not tell which ids are known."""
+    passkey = await enrolled(world, flags=flags)
+    unknown = await sign_in_request(world, replace(stranger(), flags=flags))
+    wrong = await sign_in_request(world, passkey, lie=Lie(broken_signature=True))
+    other = await sign_in_request(world, passkey, lie=Lie(user_handle=b"another"))
+    changed = await sign_in_request(world, passkey, lie=Lie(flags=flags ^ Flags.BACKUP_ELIGIBLE))
+    (told, usual) = await functions_called(world, wrong)
+    assert told["reason"] == "signature_invalid"
+    assert usual["webauthn.helpers.verify_signature.verify_signature"] == 1
+    told, called = await functions_called(world, unknown)
+    assert (told["reason"], called) == ("credential_unknown", usual)
+    for request, reason in ((other, "user_handle_mismatch"), (changed, "backup_eligibility_changed")):
+        told, called = await functions_called(world, request)
+        assert (told["reason"], usual - called) == (reason, Counter())
 
 
 async def test_a_rejection_leaves_no_trace_in_the_store(world: World, store: MemoryStore) -> None:
