@@ -5,7 +5,7 @@
     people/{person}.json                the user handle    write-once, by registration
     people/{person}/{credential}.json   CredentialDescriptor: one small marker each, listed by prefix
 
-{credential} is the credential id in base64url; of an id too long for a name, its SHA-256 after "sha256-".
+{credential} is the credential id in base64url; of an id too long for a name, its SHA-256 after "sha256=".
 {person} is the person's id in base64url.
 """
 
@@ -21,7 +21,7 @@ from passkeys.response import decode_base64url, encode_base64url
 # A part of a document's name holds 200 characters (passkeys.store); ".json" takes five.
 _LONGEST_NAMED = 190
 # How many ceremonies a usage document remembers the verdicts of: see `Usage`.
-REMEMBERED_VERDICTS = 4
+REMEMBERED_VERDICTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,4 +214,5 @@ def _descriptor(members: dict[str, Any]) -> CredentialDescriptor:
 def _named(credential_id: str) -> str:
     if len(credential_id) <= _LONGEST_NAMED:
         return credential_id
-    return "sha256-" + hashlib.sha256(credential_id.encode()).hexdigest()
+    # base64url has no "=": no other credential's id can spell this name.
+    return "sha256=" + hashlib.sha256(credential_id.encode()).hexdigest()
