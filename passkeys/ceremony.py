@@ -106,8 +106,8 @@ def advance(stage: State, event: Event) -> State:
     return moved
 
 
-# What the world may know of an outcome's reason. The exact one is for the audit and for operators: outside,
-# an unknown credential, a wrong signature and a disabled person must look alike.
+# What the world may know of an outcome's reason. The exact one is for the audit and for operators. Outside, an unknown
+# credential and a wrong signature look alike; so does every way to be refused, which only who gave a valid answer learns.
 _PUBLIC_REASONS: Mapping[Outcome, str] = MappingProxyType(
     {Outcome.REJECTED: "not_verified", Outcome.REFUSED: "not_allowed"}
 )
