@@ -22,6 +22,7 @@ from typing import Any
 
 from demo import ceremonies
 from passkeys.audit import EMPTY, Head, split_lines, verify
+from passkeys.credentials import credential_name
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import AuditBroken
 from tests.hosts import MASTER_KEY, ROOT
@@ -131,9 +132,15 @@ def gather(state: Path, instances: Mapping[str, Mapping[str, Any]]) -> Evidence:
     entries, broken = read_audit(state)
     root = state / "store"
 
+    # An id too long for a name is named by its hash: back to the ids, by those on the record.
+    told = {entry["credential_id"] for entry in entries if entry["credential_id"]}
+    ids = {
+        credential_name(credential_id).removeprefix("credentials/"): credential_id for credential_id in told
+    }
+
     def by_credential(prefix: str) -> dict[str, Any]:
-        found = documents(root, prefix)
-        return {name.removeprefix(prefix).removesuffix(".json"): json.loads(found[name]) for name in found}
+        found = {name.removeprefix(prefix): data for name, data in documents(root, prefix).items()}
+        return {ids.get(name, name.removesuffix(".json")): json.loads(data) for name, data in found.items()}
 
     command = [sys.executable, "-m", "passkeys", "audit", "verify"]
     environment = {**os.environ, "LOCAL_HOST_STATE": str(state)}
