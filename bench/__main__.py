@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.breakdown import by_heading, load
 from bench.breakdown import serving as while_serving
 from bench.finished import add_finished
-from bench.servers import ROOT, Measured, Server, busy_elsewhere, serving, sign_ins, write_people
+from bench.servers import ROOT, Measured, Server, serving, sign_ins, write_people
 from bench.tickets import issue_tickets
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -66,20 +66,19 @@ def main() -> int:
 
 def report(plan: Plan) -> Iterator[str]:
     """Everything, a line at a time."""
-    yield from machine()
     runs = compare(plan)
+    yield from machine([one.others for measured in runs.values() for one in measured])
     yield from ("", "### Complete sign-ins, side by side", "", *comparison_table(runs))
     yield from ("", "### With finished ceremonies in the state file, 8 people", "", *finished_table(plan))
     yield from ("", "### Where the CPU time goes, 8 people", "", *breakdown_table(plan, runs))
     yield from ("", "### Memory of one host, 32 people, run after run", "", *memory_table(plan))
 
 
-def machine() -> Iterator[str]:
+def machine(others: Sequence[float]) -> Iterator[str]:
     """What it ran on; other work on the machine is told, because it spoils the figures."""
-    cores = os.cpu_count()
-    yield f"Measured {datetime.now(UTC):%Y-%m-%d}: {cores} cores, {platform.system()} {platform.machine()},"
+    yield f"Measured {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, {platform.system()} {platform.machine()},"
     yield f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, synchronous=FULL."
-    yield f"Before the first run other work kept {busy_elsewhere():.0%} of the machine busy."
+    yield f"While the runs were timed, other work took {statistics.median(others):.0%} of the machine (median), {max(others):.0%} at most."
     yield "The load is a process of its own on the same cores."
 
 

@@ -57,6 +57,7 @@ class Measured:
     cpu_seconds: float
     rss_before: int
     rss_after: int
+    others: float  # share of all cores that neither the server nor the load used, and that was not idle
 
     @property
     def a_second(self) -> float:
@@ -124,10 +125,17 @@ def sign_ins(server: Server, tickets: Sequence[str], seconds: float) -> Measured
     ) as load:
         assert load.stdout is not None
         assert load.stderr is not None
+        asked = psutil.Process(load.pid)
         lines = [load.stdout.readline()]
-        cpu, memory = cpu_seconds(server.process), server.process.memory_info().rss
+        began, cpu, rest = (
+            time.monotonic(),
+            cpu_seconds(server.process),
+            busy_elsewhere(server.process, asked),
+        )
+        memory = server.process.memory_info().rss
         lines.append(load.stdout.readline())
-        cpu, memory_after = cpu_seconds(server.process) - cpu, server.process.memory_info().rss
+        cpu, rest = cpu_seconds(server.process) - cpu, busy_elsewhere(server.process, asked) - rest
+        took, memory_after = time.monotonic() - began, server.process.memory_info().rss
         result = load.stdout.read()
         if load.wait() or lines != ["begin\n", "end\n"]:
             raise ServerFailedError(f"the load on {server.name} failed: {load.stderr.read()[-2000:]}")
@@ -141,6 +149,7 @@ def sign_ins(server: Server, tickets: Sequence[str], seconds: float) -> Measured
         cpu_seconds=cpu,
         rss_before=memory,
         rss_after=memory_after,
+        others=max(0.0, rest) / took / (psutil.cpu_count() or 1),
     )
 
 
@@ -150,8 +159,9 @@ def cpu_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def busy_elsewhere(seconds: float = 1.0) -> float:
-    """The share of all cores that is in use now, before anything of ours runs: figures taken beside it are not worth much."""
-    psutil.cpu_percent()
-    time.sleep(seconds)
-    return float(psutil.cpu_percent()) / 100
+def busy_elsewhere(*ours: psutil.Process) -> float:
+    """CPU seconds that the machine has spent so far on everything but these processes."""
+    times = psutil.cpu_times()
+    # Waiting for the disk is idle time; a guest's time is in user time already.
+    busy = times.user + times.system + times.nice + times.irq + times.softirq + times.steal
+    return float(busy) - sum(cpu_seconds(process) for process in ours)
