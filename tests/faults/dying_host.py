@@ -6,9 +6,11 @@ is the one that `local_host.cli.main` and `passkeys.embedded.EmbeddedStore` offe
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -29,6 +31,7 @@ from passkeys.embedded import EmbeddedStore
 from tests.hosts import FUNCTION_KEY, MASTER_KEY, ROOT, SYSTEM_KEY
 
 READY_SECONDS = 30.0
+BELOW_EPHEMERAL = 15_000, 32_000  # Linux hands out 32768 and up, others 49152 and up
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,8 @@ class MortalHost:
     def _restart(self) -> None:
         if self._process is not None:
             self.deaths += 1
-            assert self._process.exitcode == -signal.SIGKILL, self.log()[-3000:]
+            ended = self._process.exitcode
+            assert ended == -signal.SIGKILL, f"the host ended by itself with {ended}: {self.log()[-3000:]}"
         death = None if self.deaths else self._death
         arguments = ["--port", str(self.port), "--state", str(self.state), "--app", str(ROOT)]
         self._process = self._context.Process(
@@ -143,7 +147,12 @@ class MortalHost:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago: a host that is started again must come back where its clients look."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free now and that no client is given by chance: a host must come back where its clients look.
+
+    Port 0 would give one of the ephemeral ports, and while the host is dead any connection may be given the same.
+    """
+    while True:
+        port = secrets.choice(range(*BELOW_EPHEMERAL))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
