@@ -47,28 +47,29 @@ def test_make_run_on_a_fresh_clone_answers_healthz_and_prints_an_enrolment_link(
     clone = tmp_path / "clone"
     copy_of_the_project(clone)
     port = free_port()
-    printed = (tmp_path / "printed").open("w+", encoding="utf-8")
-    process = subprocess.Popen(
-        ["make", "run", f"PORT={port}", f"PYTHON={sys.base_prefix}/bin/python3"],
-        cwd=clone,
-        stdout=printed,
-        stderr=subprocess.STDOUT,
-        env={
-            k: v
-            for k, v in os.environ.items()
-            if not k.startswith(("PASSKEYS_", "LOCAL_HOST_", "MAKE", "MFLAGS"))
-        },
-        start_new_session=True,
-    )
+    printed = tmp_path / "printed"
+    with printed.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            ["make", "run", f"PORT={port}", f"PYTHON={sys.base_prefix}/bin/python3"],
+            cwd=clone,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={
+                k: v
+                for k, v in os.environ.items()
+                if not k.startswith(("PASSKEYS_", "LOCAL_HOST_", "MAKE", "MFLAGS"))
+            },
+            start_new_session=True,
+        )
     try:
         health = _wait_for_health(f"http://localhost:{port}/healthz", process)
-        _wait_for_text(clone, printed.name, "#ticket=")
+        _wait_for_text(printed, "#ticket=")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
-    said = Path(printed.name).read_text("utf-8")
-    assert health["status"] == "ok"
+    said = printed.read_text("utf-8")
+    assert health["status"] == "ready"
     assert "Installing" in said
     assert f"READY http://localhost:{port}" in said
 
@@ -87,10 +88,10 @@ def _wait_for_health(url: str, process: subprocess.Popen[bytes]) -> dict[str, ob
     raise AssertionError(f"{url} did not answer within {INSTALL_SECONDS} s")
 
 
-def _wait_for_text(clone: Path, name: str, text: str) -> None:
+def _wait_for_text(printed: Path, text: str) -> None:
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
-        if text in Path(name).read_text("utf-8"):
+        if text in printed.read_text("utf-8"):
             return
         time.sleep(0.1)
-    raise AssertionError(f"make run in {clone} never printed {text!r}")
+    raise AssertionError(f"make run never printed {text!r}")
