@@ -13,8 +13,10 @@ from tests.starters import fakes
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return fakes.world(tmp_path)
+def world(tmp_path: Path) -> Iterator[World]:
+    made = fakes.world(tmp_path)
+    yield made
+    made.store.close()
 
 
 @pytest.fixture
