@@ -22,10 +22,11 @@ from typing import Any
 
 from demo import authenticator, ceremonies
 from demo.authenticator import Lie
-from tests.hosts import FUNCTION_KEY, ROOT, RunningHost, running_host
+from tests.hosts import FUNCTION_KEY, ROOT, SYSTEM_KEY, RunningHost, running_host
 from tests.orchestrators.record import HISTORIES
 
 FOLDER = HISTORIES / "host"
+FLUSH_SECONDS = 15.0
 ENVIRONMENT = {"PASSKEYS_CEREMONY_SECONDS": "2", "PASSKEYS_LIMIT_NETWORK": "9/86400"}
 
 
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> None:
         state = Path(scratch) / "state"
         with running_host(state=state, env=ENVIRONMENT, arguments=arguments) as host:
             named = play(host)
-            time.sleep(4)  # until the audit is flushed, so that a flush is among what is recorded
+            wait_for_flush(host, set(named.values()))
         fixtures = {name: fixture(state / "host.db", found) for name, found in named.items()}
         fixtures["flush"] = fixture(state / "host.db", "audit-flush")
     FOLDER.mkdir(exist_ok=True)
@@ -83,6 +84,19 @@ def ticket(state: Path) -> str:
     environment = {**os.environ, "LOCAL_HOST_STATE": str(state)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return re.search(r"#ticket=([\w-]+)", done.stdout)[1]  # type: ignore[index]
+
+
+def wait_for_flush(host: RunningHost, recorded: set[str]) -> None:
+    """Until the audit files hold these ceremonies and the flush that wrote them is over, so that it can be recorded too."""
+    path = f"/runtime/webhooks/durabletask/instances/audit-flush?code={SYSTEM_KEY}"
+    end = time.monotonic() + FLUSH_SECONDS
+    while time.monotonic() < end:
+        lines = "".join(file.read_text("utf-8") for file in (host.state / "store" / "audit").rglob("*.jsonl"))
+        flush = ceremonies.call(host.url, "GET", path)
+        if all(found in lines for found in recorded) and flush.body["runtimeStatus"] == "Completed":
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"The audit was not flushed within {FLUSH_SECONDS} s:\n{host.log()[-2000:]}")
 
 
 def damage(state: Path) -> None:
