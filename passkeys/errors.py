@@ -24,8 +24,6 @@ Codes are for programs and never change; messages are for people and may.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 
 
@@ -63,6 +61,7 @@ class RejectionCode(StrEnum):
     CREDENTIAL_UNKNOWN = "credential_unknown"
     CREDENTIAL_NOT_ALLOWED = "credential_not_allowed"
     CREDENTIAL_ID_TOO_LONG = "credential_id_too_long"
+    CREDENTIAL_OWNER_MISMATCH = "credential_owner_mismatch"
     USER_HANDLE_MISSING = "user_handle_missing"
     USER_HANDLE_MISMATCH = "user_handle_mismatch"
     CLIENT_DATA_UNREADABLE = "client_data_unreadable"
@@ -71,6 +70,7 @@ class RejectionCode(StrEnum):
     ORIGIN_UNEXPECTED = "origin_unexpected"
     CROSS_ORIGIN_DENIED = "cross_origin_denied"
     TOP_ORIGIN_DENIED = "top_origin_denied"
+    TOP_ORIGIN_UNEXPECTED = "top_origin_unexpected"
     ATTESTATION_OBJECT_UNREADABLE = "attestation_object_unreadable"
     AUTHENTICATOR_DATA_UNREADABLE = "authenticator_data_unreadable"
     ATTESTED_CREDENTIAL_MISSING = "attested_credential_missing"
@@ -78,12 +78,21 @@ class RejectionCode(StrEnum):
     USER_NOT_PRESENT = "user_not_present"
     USER_NOT_VERIFIED = "user_not_verified"
     BACKUP_STATE_INCONSISTENT = "backup_state_inconsistent"
+    BACKUP_ELIGIBLE_REFUSED = "backup_eligible_refused"
     BACKUP_ELIGIBILITY_CHANGED = "backup_eligibility_changed"
     PUBLIC_KEY_UNREADABLE = "public_key_unreadable"
     PUBLIC_KEY_WEAK = "public_key_weak"
     ALGORITHM_NOT_OFFERED = "algorithm_not_offered"
+    ATTACHMENT_UNEXPECTED = "attachment_unexpected"
+    TRANSPORT_NOT_ALLOWED = "transport_not_allowed"
+    RESIDENT_KEY_MISSING = "resident_key_missing"
     ATTESTATION_FORMAT_UNSUPPORTED = "attestation_format_unsupported"
     ATTESTATION_INVALID = "attestation_invalid"
+    ATTESTATION_UNTRUSTED = "attestation_untrusted"
+    AAGUID_DENIED = "aaguid_denied"
+    AAGUID_NOT_ALLOWED = "aaguid_not_allowed"
+    EXTENSION_OUTPUT_INVALID = "extension_output_invalid"
+    CREDENTIAL_PROTECTION_TOO_LOW = "credential_protection_too_low"
     SIGNATURE_INVALID = "signature_invalid"
     SIGN_COUNT_NOT_INCREASED = "sign_count_not_increased"
 
@@ -96,23 +105,6 @@ class Rejection(PasskeysError):
     def __init__(self, code: RejectionCode, detail: str = "") -> None:
         super().__init__(f"{code.value}: {detail}" if detail else code.value)
         self.code = code
-
-
-@contextmanager
-def rejected_as(code: RejectionCode) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a rejection with `code`; one that is a rejection already stays.
-
-    Parsers of hostile bytes raise what they like: KeyError, TypeError, RecursionError, and those written in
-    Rust a PanicException, which is no Exception and has no importable name. What stops a program still does.
-    """
-    try:
-        yield
-    except Rejection:
-        raise
-    except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        raise Rejection(code, type(error).__name__) from error
 
 
 class SignatureInvalid(PasskeysError):
