@@ -159,11 +159,7 @@ def subject(**changed: list[str]) -> x509.Name:
     """The subject of a packed attestation certificate, with other values for some attributes: COUNTRY_NAME=[…]."""
     attributes = {**SUBJECT, **{getattr(NameOID, name): values for name, values in changed.items()}}
     return x509.Name(
-        [
-            x509.NameAttribute(oid, value, _validate=False)
-            for oid, values in attributes.items()
-            for value in values
-        ]
+        [x509.NameAttribute(oid, value) for oid, values in attributes.items() for value in values]
     )
 
 
