@@ -74,9 +74,8 @@ def _certificates(pem: bytes) -> tuple[bytes, ...]:
         ("does not hold certificates in PEM, and nothing else. Write each as -----BEGIN CERTIFICATE-----.",)
     )
     with or_raise(lambda _: problem):
-        # The reader passes over what is no certificate: a private key must not lie about here unnoticed.
-        if pem.count(b"-----BEGIN ") != pem.count(b"-----BEGIN CERTIFICATE-----"):
+        certificates = x509.load_pem_x509_certificates(pem)
+        # The reader passes over what is no whole certificate: a private key must not lie about here unnoticed.
+        if len(certificates) != pem.count(b"-----BEGIN "):
             raise problem
-        return tuple(
-            certificate.public_bytes(Encoding.DER) for certificate in x509.load_pem_x509_certificates(pem)
-        )
+        return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)

@@ -88,14 +88,16 @@ def verify(statement: Statement, lenience: Lenience) -> Proof:
         raise Rejection(RejectionCode.ATTESTATION_ANDROID_KEY_ALL_APPLICATIONS)
     # (6) It was made on the device, and is for signing alone. Fifth item, second part: by the word of the trusted
     # environment, or, leniently, by the software's too.
-    enforced = software + trusted if lenience.android_software_enforced else trusted
     for tag, expected, code in (
         (_ORIGIN, KeyOrigin.GENERATED, RejectionCode.ATTESTATION_ANDROID_KEY_ORIGIN_UNEXPECTED),
         (_PURPOSE, [KeyPurpose.SIGN], RejectionCode.ATTESTATION_ANDROID_KEY_PURPOSE_UNEXPECTED),
     ):
-        values = [value for listed, value in enforced if listed == tag]
-        unsaid = not values and lenience.android_unspecified
-        if not unsaid and (not values or any(value != expected for value in values)):
+        said = [value for listed, value in trusted + software if listed == tag]
+        if not said and lenience.android_unspecified:
+            continue
+        if not lenience.android_software_enforced:
+            said = [value for listed, value in trusted if listed == tag]
+        if not said or any(value != expected for value in said):
             raise Rejection(code)
     return Proof("basic", tuple(members["x5c"]), statement.model)
 

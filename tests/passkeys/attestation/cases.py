@@ -550,7 +550,18 @@ ANDROID_CASES = [
                 ORIGIN,
                 Lenience(android_software_enforced=True),
             ),
-            ("imported", b"", bytes.fromhex("bf853e03020102"), Lenience(android_unspecified=True)),
+            (
+                "imported, unsaid allowed",
+                b"",
+                bytes.fromhex("bf853e03020102"),
+                Lenience(android_unspecified=True),
+            ),
+            (
+                "imported, says software, unsaid allowed",
+                bytes.fromhex("bf853e03020102"),
+                b"",
+                Lenience(android_unspecified=True),
+            ),
         )
     ],
     *[
