@@ -24,8 +24,8 @@ Codes are for programs and never change; messages are for people and may.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 
 
@@ -158,21 +158,28 @@ class Rejection(PasskeysError):
         self.code = code
 
 
+def rejected_as(code: RejectionCode) -> AbstractContextManager[None]:
+    """Turn whatever goes wrong inside into a rejection with `code`; one that is a rejection already stays."""
+    return raised_as(lambda error: Rejection(code, type(error).__name__), but=Rejection)
+
+
 @contextmanager
-def rejected_as(code: RejectionCode) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a rejection with `code`; one that is a rejection already stays.
+def raised_as(
+    refusal: Callable[[BaseException], PasskeysError], *, but: type[PasskeysError]
+) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a `refusal`, but an error of that class, which stays.
 
     Parsers of hostile bytes raise what they like: KeyError, TypeError, RecursionError, and those written in
     Rust a PanicException, which is no Exception and has no importable name. What stops a program still does.
     """
     try:
         yield
-    except Rejection:
+    except but:
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise Rejection(code, type(error).__name__) from error
+        raise refusal(error) from error
 
 
 class SignatureInvalid(PasskeysError):

@@ -19,8 +19,7 @@ from passkeys.attestation.anchors import AnchorsInvalid, TrustAnchors, read_anch
 from passkeys.attestation.statement import STRICT, Lenience, Proof, Statement
 from passkeys.certificates import ChainInvalid, verify_chain
 from passkeys.credentials import Attestation
-from passkeys.errors import Rejection, RejectionCode
-from passkeys.hostile import or_reject
+from passkeys.errors import Rejection, RejectionCode, rejected_as
 
 __all__ = ["STRICT", "AnchorsInvalid", "Lenience", "TrustAnchors", "read_anchors", "verify_statement"]
 
@@ -55,7 +54,7 @@ def verify_statement(
 
     What the caller still owes: whether a verdict as weak as "none", or a chain without an anchor, will do.
     """
-    with or_reject(RejectionCode.ATTESTATION_INVALID):
+    with rejected_as(RejectionCode.ATTESTATION_INVALID):
         if fmt == "compound":
             # L3 §8.9 steps 1 and 2.
             return compound.together(

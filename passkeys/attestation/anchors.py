@@ -9,8 +9,7 @@ from types import MappingProxyType
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from passkeys.errors import PasskeysError
-from passkeys.hostile import or_raise
+from passkeys.errors import PasskeysError, raised_as
 
 # The formats whose statements carry certificates.
 CERTIFIED_FORMATS = ("packed", "tpm", "android-key", "apple", "fido-u2f")
@@ -73,7 +72,7 @@ def _certificates(pem: bytes) -> tuple[bytes, ...]:
     problem = AnchorsInvalid(
         ("does not hold certificates in PEM, and nothing else. Write each as -----BEGIN CERTIFICATE-----.",)
     )
-    with or_raise(lambda _: problem):
+    with raised_as(lambda _: problem, but=AnchorsInvalid):
         certificates = x509.load_pem_x509_certificates(pem)
         # The reader passes over what is no whole certificate: a private key must not lie about here unnoticed.
         if len(certificates) != pem.count(b"-----BEGIN "):

@@ -27,8 +27,7 @@ from passkeys.attestation.statement import (
     read_leaf,
     read_members,
 )
-from passkeys.errors import Rejection, RejectionCode
-from passkeys.hostile import or_reject
+from passkeys.errors import Rejection, RejectionCode, rejected_as
 
 _SYNTAX = {"alg": is_algorithm, "sig": is_bytes, **CHAIN}
 _KEY_DESCRIPTION = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.1.17")
@@ -78,7 +77,7 @@ def verify(statement: Statement, lenience: Lenience) -> Proof:
     # (3) It is the credential's key. Third item.
     if not is_credential_key(leaf, statement):
         raise Rejection(RejectionCode.ATTESTATION_ANDROID_KEY_PUBLIC_KEY_MISMATCH)
-    with or_reject(RejectionCode.ATTESTATION_ANDROID_KEY_DESCRIPTION_UNREADABLE):
+    with rejected_as(RejectionCode.ATTESTATION_ANDROID_KEY_DESCRIPTION_UNREADABLE):
         challenge, software, trusted = _read_description(leaf)
     # (4) The certificate was made for this client data. Fourth item.
     if not hmac.compare_digest(challenge, statement.client_data_hash):

@@ -24,8 +24,7 @@ from passkeys.attestation.statement import (
     read_leaf,
     read_members,
 )
-from passkeys.errors import Rejection, RejectionCode
-from passkeys.hostile import or_reject
+from passkeys.errors import Rejection, RejectionCode, rejected_as
 
 _SELF = {"alg": is_algorithm, "sig": is_bytes}
 _FULL = {**_SELF, **CHAIN}
@@ -101,7 +100,7 @@ def _check_certificate(leaf: Leaf) -> None:
     # The firmware's version, if it is there: an INTEGER, not negative; the extension not critical.
     firmware = leaf.extension(_ID_FIDO_GEN_CE_FW_VERSION)
     if firmware is not None:
-        with or_reject(RejectionCode.ATTESTATION_PACKED_FIRMWARE_MALFORMED):
+        with rejected_as(RejectionCode.ATTESTATION_PACKED_FIRMWARE_MALFORMED):
             version, rest = decode(firmware.value.value, asn1Spec=Integer())
             if firmware.critical or rest or version < 0:
                 raise ValueError("critical, negative, or more than an INTEGER")

@@ -12,17 +12,12 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.x509 import ExtensionNotFound, ObjectIdentifier
-from webauthn.helpers import (
-    aaguid_to_string,
-    decode_credential_public_key,
-    decoded_public_key_to_cryptography,
-    verify_signature,
-)
+from webauthn.helpers import aaguid_to_string
 from webauthn.helpers.structs import AttestedCredentialData
 
+from passkeys.algorithms import PublicKey, load_public_key, verify_signature
 from passkeys.certificates import MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES
-from passkeys.errors import Rejection, RejectionCode
-from passkeys.hostile import or_reject
+from passkeys.errors import Rejection, RejectionCode, rejected_as
 
 # FIDO's: the AAGUID of the model that an attestation certificate belongs to. L3 §8.2.1.
 ID_FIDO_GEN_CE_AAGUID = ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
@@ -156,24 +151,23 @@ def is_chain(value: Any) -> bool:
 
 def read_leaf(der: bytes, code: RejectionCode) -> Leaf:
     """An attestation certificate. Its parts are read here and now: the reader is lazy, and raises late."""
-    with or_reject(code):
+    with rejected_as(code):
         certificate = x509.load_der_x509_certificate(der)
         return Leaf(
             certificate.version, certificate.subject, certificate.public_key(), certificate.extensions
         )
 
 
-def check_signature(alg: int, key: Any, signature: bytes, data: bytes, code: RejectionCode) -> None:
+def check_signature(alg: int, key: PublicKey, signature: bytes, data: bytes, code: RejectionCode) -> None:
     """The signature is the key's, over `data`, by the COSE algorithm `alg`; otherwise Rejection(code)."""
-    with or_reject(code):
-        verify_signature(public_key=key, signature_alg=alg, signature=signature, data=data)  # type: ignore[arg-type]
+    with rejected_as(code):
+        verify_signature(alg, key, signature, data)
 
 
-def credential_key(statement: Statement) -> tuple[int, Any]:
+def credential_key(statement: Statement) -> tuple[int, PublicKey]:
     """The credential public key in the authenticator data, with its COSE algorithm."""
-    with or_reject(RejectionCode.PUBLIC_KEY_UNREADABLE):
-        decoded = decode_credential_public_key(statement.attested.credential_public_key)
-        return int(decoded.alg), decoded_public_key_to_cryptography(decoded)
+    algorithm, key = load_public_key(statement.attested.credential_public_key)
+    return algorithm.cose, key
 
 
 def is_credential_key(leaf: Leaf, statement: Statement) -> bool:

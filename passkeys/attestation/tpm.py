@@ -39,8 +39,7 @@ from passkeys.attestation.statement import (
     read_leaf,
     read_members,
 )
-from passkeys.errors import Rejection, RejectionCode
-from passkeys.hostile import or_reject
+from passkeys.errors import Rejection, RejectionCode, rejected_as
 
 _SYNTAX = {
     "ver": is_text,
@@ -99,7 +98,7 @@ def verify(statement: Statement, lenience: Lenience) -> Proof:
     if members["ver"] != "2.0":
         raise Rejection(RejectionCode.ATTESTATION_TPM_VER_UNSUPPORTED)
     # (2) pubArea is the credential's key. Second item.
-    with or_reject(RejectionCode.ATTESTATION_TPM_PUBLIC_AREA_UNREADABLE):
+    with rejected_as(RejectionCode.ATTESTATION_TPM_PUBLIC_AREA_UNREADABLE):
         public_area = parse_pub_area(members["pubArea"])
         name_hash = _NAME_HASHES[public_area.name_alg]
     _, key = credential_key(statement)
@@ -126,7 +125,7 @@ def verify(statement: Statement, lenience: Lenience) -> Proof:
         raise Rejection(RejectionCode.ATTESTATION_TPM_MAGIC_UNEXPECTED)
     if cert_info[4:6] != _TPM_ST_ATTEST_CERTIFY:
         raise Rejection(RejectionCode.ATTESTATION_TPM_TYPE_UNEXPECTED)
-    with or_reject(RejectionCode.ATTESTATION_TPM_CERT_INFO_UNREADABLE):
+    with rejected_as(RejectionCode.ATTESTATION_TPM_CERT_INFO_UNREADABLE):
         certified = parse_cert_info(cert_info)
         if _cert_info(certified, cert_info) != cert_info:
             raise ValueError("bytes are missing, or too many")
@@ -184,7 +183,7 @@ def _check_signature(members: Mapping[str, Any], leaf: Leaf) -> None:
     if members["alg"] not in _HASHES:
         raise Rejection(code, "no algorithm of a TPM")
     if members["alg"] == _RS1:
-        with or_reject(code):
+        with rejected_as(code):
             leaf.key.verify(members["sig"], members["certInfo"], PKCS1v15(), SHA1())  # noqa: S303 - see _RS1
         return
     check_signature(members["alg"], leaf.key, members["sig"], members["certInfo"], code)
