@@ -17,7 +17,7 @@ from passkeys.embedded import EmbeddedStore
 from passkeys.errors import StoreUnavailable
 from passkeys.store import Store
 from passkeys.world import World
-from tests.activities.scenes import Json, enrolled, enrolment, sign_in_request
+from tests.activities.scenes import Json, by_session, enrolled, enrolment, sign_in_request
 from tests.passkeys.stores import Faults, MemoryStore
 from tests.passkeys.worlds import world_of
 
@@ -30,6 +30,11 @@ async def registration_challenge(world: World) -> tuple[Step, Json]:
 
 async def recording(world: World) -> tuple[Step, Json]:
     return record_credential, (await enrolment(world)).recording
+
+
+async def recording_by_session(world: World) -> tuple[Step, Json]:
+    passkey = await enrolled(world, "ada", 1)
+    return record_credential, by_session(await enrolment(world, "ada", 2), passkey.id)
 
 
 async def first_sign_in(world: World) -> tuple[Step, Json]:
@@ -46,6 +51,7 @@ SCENES: dict[str, tuple[Callable[[World], Awaitable[tuple[Step, Json]]], int]] =
     # scene: (what leads up to the step, how many writes the step makes)
     "issue_registration_challenge": (registration_challenge, 1),
     "record_credential": (recording, 3),
+    "record_credential by session": (recording_by_session, 3),
     "first sign-in": (first_sign_in, 1),
     "second sign-in": (second_sign_in, 1),
 }
