@@ -1,20 +1,13 @@
 """Issue the challenge of a registration ceremony."""
 
-import json
 from contextlib import suppress
 from datetime import timedelta
 
+from activities.own_credentials import own_credentials
 from activities.retries import Json, retried
-from passkeys import credentials, options
+from passkeys import credentials, options, usernames
 from passkeys.errors import AlreadyExists, DirectoryUnavailable
-from passkeys.response import encode_base64url
-from passkeys.store import Store
 from passkeys.world import World
-
-# The options travel in the custom status, which the Durable Task Framework limits to 16 KiB in UTF-16. These many
-# characters of excludeCredentials leave room for all the rest. It is a courtesy to the person, not a protection: a
-# credential id that is known already is refused when it is recorded.
-MAX_EXCLUDED = 5_000
 
 
 @retried
@@ -32,7 +25,7 @@ async def issue_registration_challenge(world: World, request: Json) -> Json:
         user_handle=await _user_handle(world, person),
         name=person,
         display_name=await _display_name(world, person),
-        exclude=await _own_credentials(world.store, person),
+        exclude=await own_credentials(world.store, person),
     )
     expires_at = world.clock() + timedelta(seconds=request["deadline_seconds"])
     return {"publicKey": public_key, "expires_at": expires_at.isoformat()}
@@ -40,6 +33,7 @@ async def issue_registration_challenge(world: World, request: Json) -> Json:
 
 async def _user_handle(world: World, person: str) -> bytes:
     """The person's user handle, made at their first registration and the same ever after."""
+    await _remember_username(world, person)
     name = credentials.person_name(person)
     known = await world.store.get(name)
     if known is None:
@@ -53,29 +47,11 @@ async def _user_handle(world: World, person: str) -> bytes:
     return credentials.load_user_handle(name, known.data)
 
 
-async def _own_credentials(store: Store, person: str) -> list[credentials.CredentialDescriptor]:
-    """The person's own, in order of their names, as many as fit into MAX_EXCLUDED."""
-    found: list[credentials.CredentialDescriptor] = []
-    room = MAX_EXCLUDED
-    async for name in store.list(credentials.person_prefix(person)):
-        document = await store.get(name)
-        if document is None:
-            continue
-        descriptor = credentials.load_marker(name, document.data)
-        room -= len(json.dumps(_told(descriptor))) + len(", ")
-        if room < 0:
-            break
-        found.append(descriptor)
-    return found
-
-
-def _told(descriptor: credentials.CredentialDescriptor) -> Json:
-    """PublicKeyCredentialDescriptorJSON, at its longest."""
-    return {
-        "id": encode_base64url(descriptor.id),
-        "type": "public-key",
-        "transports": descriptor.transports,
-    }
+async def _remember_username(world: World, person: str) -> None:
+    """Let the person be found by what they type as their name: their id, in any case."""
+    token = usernames.token_of(await world.decoy_key(), person)
+    if await usernames.find(world.store, token) is None:
+        await usernames.remember(world.store, token, person)
 
 
 async def _display_name(world: World, person: str) -> str:

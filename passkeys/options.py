@@ -7,6 +7,7 @@ settings say, and a timeout that is the ceremony's deadline.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from webauthn import generate_authentication_options, generate_registration_options
@@ -21,7 +22,6 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from passkeys.algorithms import ALGORITHMS
 from passkeys.credentials import CredentialDescriptor
 from passkeys.settings import Settings
 
@@ -53,7 +53,7 @@ def creation_options(
     exclude: Iterable[CredentialDescriptor],
 ) -> dict[str, Any]:
     """Options to create a passkey. `exclude` are the person's own, so that no authenticator takes a second one."""
-    return options_to_json_dict(
+    options = options_to_json_dict(
         generate_registration_options(
             rp_id=settings.rp_id,
             rp_name=settings.rp_name,
@@ -68,24 +68,41 @@ def creation_options(
                 user_verification=UserVerificationRequirement(settings.user_verification),
             ),
             exclude_credentials=[_excluded(credential) for credential in exclude],
-            supported_pub_key_algs=[algorithm.cose for algorithm in ALGORITHMS.values()],
             hints=[PublicKeyCredentialHint(hint) for hint in settings.hints],
         )
     )
+    # The package can name only the algorithms that it knows itself.
+    options["pubKeyCredParams"] = [{"type": "public-key", "alg": alg} for alg in settings.algorithms]
+    return options
 
 
-def request_options(settings: Settings, *, challenge: bytes, deadline_seconds: int) -> dict[str, Any]:
-    """Options to sign in with any passkey of this RP: none is named, so none is told."""
+def request_options(
+    settings: Settings,
+    *,
+    challenge: bytes,
+    deadline_seconds: int,
+    allow: Iterable[CredentialDescriptor] = (),
+) -> dict[str, Any]:
+    """Options to sign in with one of `allow`; with none, by any passkey of this RP: none is named, so none is told.
+
+    In order of their ids, and their transports as getTransports() sorts them: what is told of a passkey is no other for
+    having been registered earlier, or by a client that says things in an order of its own.
+    """
     options = options_to_json_dict(
         generate_authentication_options(
             rp_id=settings.rp_id,
             challenge=challenge,
             timeout=deadline_seconds * 1000,
             user_verification=UserVerificationRequirement(settings.user_verification),
+            allow_credentials=[_allowed(credential) for credential in sorted(allow, key=lambda one: one.id)],
         )
     )
     options["hints"] = list(settings.hints)  # WebAuthn L3 §5.5; the package has none for requests
     return options
+
+
+def _allowed(credential: CredentialDescriptor) -> PublicKeyCredentialDescriptor:
+    return _excluded(replace(credential, transports=tuple(sorted(set(credential.transports)))))
 
 
 def _excluded(credential: CredentialDescriptor) -> PublicKeyCredentialDescriptor:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_origin
 
+from passkeys import decoy_key
 from passkeys.directory import Directory, load_static
 from passkeys.embedded import EmbeddedStore
 from passkeys.settings import Settings
@@ -22,13 +23,21 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a step may reach. `clock` tells aware UTC times; `random_bytes(n)` gives n unpredictable bytes."""
+    """What a step may reach. `clock` tells aware UTC times; `random_bytes(n)` gives n unpredictable bytes.
+
+    `decoy_key()` gives the store's key of the decoys, made if there is none yet.
+    """
 
     settings: Settings
     store: Store
     directory: Directory
     clock: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
+    decoy_key: Callable[[], Awaitable[bytes]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Derived from the others, so that a world made of another with `replace` has the key of its own store.
+        object.__setattr__(self, "decoy_key", decoy_key.kept(self.store, self.random_bytes))
 
 
 def open_world(

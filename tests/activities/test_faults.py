@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from activities.issue_authentication_challenge import issue_authentication_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.record_credential import record_credential
 from activities.retries import PAUSES_S
@@ -26,6 +27,10 @@ Step = Callable[[World, Json], Awaitable[Json]]
 
 async def registration_challenge(world: World) -> tuple[Step, Json]:
     return issue_registration_challenge, {"ceremony_id": "x", "person": "ada", "deadline_seconds": 60}
+
+
+async def authentication_challenge(world: World) -> tuple[Step, Json]:
+    return issue_authentication_challenge, {"ceremony_id": "x", "username": "0" * 32, "deadline_seconds": 60}
 
 
 async def recording(world: World) -> tuple[Step, Json]:
@@ -49,7 +54,8 @@ async def second_sign_in(world: World) -> tuple[Step, Json]:
 
 SCENES: dict[str, tuple[Callable[[World], Awaitable[tuple[Step, Json]]], int]] = {
     # scene: (what leads up to the step, how many writes the step makes)
-    "issue_registration_challenge": (registration_challenge, 1),
+    "issue_registration_challenge": (registration_challenge, 3),  # the decoys' key, the name, the user handle
+    "issue_authentication_challenge": (authentication_challenge, 1),
     "record_credential": (recording, 3),
     "record_credential by session": (recording_by_session, 3),
     "first sign-in": (first_sign_in, 1),
@@ -125,7 +131,7 @@ async def test_a_crash_within_recording_is_made_good_by_running_again(write: int
     with suppress(StoreUnavailable):  # not raised where the last write is seen to have been kept
         await record_credential.__wrapped__(world, done.recording)  # type: ignore[attr-defined]
     assert await record_credential(world, done.recording) == {"recorded": True}
-    assert sorted(await names_in(store)) == ["credentials", "people", "people", "tickets"]
+    assert sorted(await names_in(store)) == ["credentials", "decoys", "names", "people", "people", "tickets"]
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["not kept", "kept but reported failed"])
