@@ -25,8 +25,7 @@ from webauthn.helpers.decode_credential_public_key import (
     DecodedRSAPublicKey,
 )
 
-from passkeys.errors import Rejection, RejectionCode, SignatureInvalid
-from passkeys.hostile import or_reject
+from passkeys.errors import Rejection, RejectionCode, SignatureInvalid, rejected_as
 
 PublicKey = (
     ec.EllipticCurvePublicKey
@@ -79,7 +78,7 @@ def load_public_key(cose_key: bytes) -> tuple[Algorithm, PublicKey]:
     Raises Rejection: public_key_unreadable, public_key_weak, or algorithm_not_offered where no row has that
     algorithm with that key type and curve. Whether this ceremony offered it is the caller's question.
     """
-    with or_reject(RejectionCode.PUBLIC_KEY_UNREADABLE):
+    with rejected_as(RejectionCode.PUBLIC_KEY_UNREADABLE):
         members = parse_cbor(cose_key)
         algorithm = _row_of(members)
         form = algorithm.form

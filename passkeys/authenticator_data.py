@@ -12,8 +12,7 @@ from cbor2 import CBORDecoder
 from webauthn.helpers import parse_authenticator_data
 from webauthn.helpers.structs import AttestedCredentialData, AuthenticatorData
 
-from passkeys.errors import Rejection, RejectionCode
-from passkeys.hostile import or_reject
+from passkeys.errors import Rejection, RejectionCode, rejected_as
 from passkeys.response import MAX_CREDENTIAL_ID
 
 # An attestation object holds a map, with the statement's map, with a list of certificates. Compound adds two.
@@ -35,7 +34,7 @@ class AttestationObject:
 
 def read_attestation_object(data: bytes) -> AttestationObject:
     """One CBOR map of three members, and nothing behind it: the package looks at neither. Raises Rejection."""
-    with or_reject(RejectionCode.ATTESTATION_OBJECT_UNREADABLE):
+    with rejected_as(RejectionCode.ATTESTATION_OBJECT_UNREADABLE):
         stream = BytesIO(data)
         # L3 §2.4: CBOR that is not in CTAP2's canonical form, or has a key twice, should be refused.
         decoder = CBORDecoder(
@@ -52,7 +51,7 @@ def read_attestation_object(data: bytes) -> AttestationObject:
 
 def read_authenticator_data(data: bytes) -> AuthenticatorData:
     """The authenticator data of an assertion. Raises Rejection."""
-    with or_reject(RejectionCode.AUTHENTICATOR_DATA_UNREADABLE):
+    with rejected_as(RejectionCode.AUTHENTICATOR_DATA_UNREADABLE):
         return parse_authenticator_data(data)
 
 

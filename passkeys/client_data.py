@@ -7,8 +7,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from passkeys.errors import Rejection, RejectionCode
-from passkeys.hostile import or_reject
+from passkeys.errors import Rejection, RejectionCode, rejected_as
 from passkeys.policy import Policy
 from passkeys.response import encode_base64url
 
@@ -23,7 +22,7 @@ def check_client_data(
 ) -> None:
     """Discharge L3 §7.1 steps 5 to 11; §7.2 has the same, three later. Raises Rejection."""
     # Steps 5 and 6: UTF-8 (a byte order mark is dropped), then JSON.
-    with or_reject(RejectionCode.CLIENT_DATA_UNREADABLE):
+    with rejected_as(RejectionCode.CLIENT_DATA_UNREADABLE):
         client_data = _DECODER.decode(client_data_json.decode("utf-8-sig"))
         if not isinstance(client_data, dict):
             raise TypeError("not an object")
@@ -48,7 +47,7 @@ def check_client_data(
         if not policy.cross_origin_allowed:
             raise Rejection(RejectionCode.TOP_ORIGIN_DENIED)
         # Step 11, second half: which page may frame ours. (A list or a map in its place is no member of a set, and raises.)
-        with or_reject(RejectionCode.TOP_ORIGIN_UNEXPECTED):
+        with rejected_as(RejectionCode.TOP_ORIGIN_UNEXPECTED):
             if client_data["topOrigin"] not in policy.top_origins:
                 raise Rejection(RejectionCode.TOP_ORIGIN_UNEXPECTED)
 

@@ -18,8 +18,7 @@ from typing import Any
 
 from webauthn.helpers import bytes_to_base64url, parse_cbor
 
-from passkeys.errors import MalformedResponse, Rejection, RejectionCode
-from passkeys.hostile import or_reject
+from passkeys.errors import MalformedResponse, Rejection, RejectionCode, rejected_as
 
 Json = dict[str, Any]
 
@@ -83,7 +82,7 @@ def parse_client_outputs(value: object) -> Json:
 
 def authenticator_outputs(extensions: bytes | None) -> Mapping[str, object]:
     """The authenticator extension outputs in authenticator data, by identifier. Raises Rejection."""
-    with or_reject(RejectionCode.EXTENSION_OUTPUT_INVALID):
+    with rejected_as(RejectionCode.EXTENSION_OUTPUT_INVALID):
         outputs = {} if extensions is None else parse_cbor(extensions)
         if not isinstance(outputs, dict):
             raise TypeError("the extension outputs are not a map")

@@ -14,8 +14,7 @@ from webauthn.helpers.structs import (
 
 from passkeys.authenticator_data import AttestationObject
 from passkeys.credentials import Attestation
-from passkeys.errors import RejectionCode
-from passkeys.hostile import or_reject
+from passkeys.errors import RejectionCode, rejected_as
 from passkeys.response import RegistrationResponse
 
 
@@ -30,7 +29,7 @@ def verify_statement(
 ) -> Attestation:
     """What the package makes of the statement."""
     name = attestation_object.fmt
-    with or_reject(RejectionCode.ATTESTATION_INVALID):
+    with rejected_as(RejectionCode.ATTESTATION_INVALID):
         attested = attestation_object.authenticator_data.attested_credential_data
         assert attested is not None
         if name == "none" and attestation_object.att_stmt == {}:

@@ -60,11 +60,16 @@ class Settings:
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
+    limit_acts: Limit
     limit_global: Limit
     limit_global_shards: int
     audit_shards: int
     audit_flush_schedule: str
     ticket_seconds: int
+    session_seconds: int
+    fresh_seconds: int
+    operator_role: str
+    conditional_create: bool
     directory: Path | None
     forwarded_hops: int
 
@@ -89,6 +94,16 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _on_off(text: str) -> bool:
+    return _one_of("on", "off")(text) == "on"
+
+
+def _role(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", text):
+        raise ValueError("must be one word, as the directory's claim `roles` spells it")
+    return text
 
 
 def _some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
@@ -289,11 +304,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
+    Setting("PASSKEYS_LIMIT_ACTS", "limit_acts", "30/600", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL", "limit_global", "600/60", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL_SHARDS", "limit_global_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_SHARDS", "audit_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_FLUSH_SCHEDULE", "audit_flush_schedule", "*/2 * * * * *", _schedule),
     Setting("PASSKEYS_TICKET_SECONDS", "ticket_seconds", "86400", _integer(60, 2_592_000)),
+    Setting("PASSKEYS_SESSION_SECONDS", "session_seconds", "900", _integer(60, 3_600)),
+    Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(30, 3_600)),
+    Setting("PASSKEYS_OPERATOR_ROLE", "operator_role", "operator", _role),
+    Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
 )
@@ -393,6 +413,11 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = 
         ("credential_protection", "extensions"),
         lambda protection, extensions: protection == "require" and "credProtect" not in extensions,
         "PASSKEYS_CREDENTIAL_PROTECTION='require': nobody is asked for it; name credProtect in PASSKEYS_EXTENSIONS.",
+    ),
+    (
+        ("fresh_seconds", "session_seconds"),
+        lambda fresh, session: fresh > session,
+        "PASSKEYS_FRESH_SECONDS: must not be more than PASSKEYS_SESSION_SECONDS: what is good for changes is good for reading.",
     ),
 )
 

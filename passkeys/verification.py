@@ -32,9 +32,8 @@ from passkeys.authenticator_data import (
 )
 from passkeys.client_data import check_client_data
 from passkeys.credentials import Attestation
-from passkeys.errors import Rejection, RejectionCode, SignatureInvalid
+from passkeys.errors import Rejection, RejectionCode, SignatureInvalid, rejected_as
 from passkeys.extensions import authentication_facts, authenticator_outputs, registration_facts
-from passkeys.hostile import or_reject
 from passkeys.interim import verify_statement
 from passkeys.offer import AuthenticationOffer, RegistrationOffer
 from passkeys.policy import Policy, refused_aaguid
@@ -105,7 +104,7 @@ def verify_registration(
     trust_anchors: Mapping[str, Sequence[bytes]] = _NO_ANCHORS,
 ) -> VerifiedRegistration:
     """Judge a new credential, as of `at`. Steps are those of L3 §7.1. Raises Rejection, and nothing else."""
-    with or_reject(RejectionCode.RESPONSE_UNREADABLE):
+    with rejected_as(RejectionCode.RESPONSE_UNREADABLE):
         # (1) One credential id, and it is a public key's. §5.1.
         _check_identity(response)
         # (2) Client data: type, challenge, origin, framing. Steps 5 to 11.
@@ -188,7 +187,7 @@ def verify_authentication(
 
     Raises Rejection, and nothing else.
     """
-    with or_reject(RejectionCode.RESPONSE_UNREADABLE):
+    with rejected_as(RejectionCode.RESPONSE_UNREADABLE):
         # (1) One credential id, it is a public key's, and the stored one's. §5.1.
         _check_identity(response)
         if not hmac.compare_digest(credential.credential_id, response.raw_id):

@@ -87,11 +87,16 @@ WRONG = {
     "PASSKEYS_HINTS": ["phone", "hybrid,hybrid"],
     "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
     "PASSKEYS_LIMIT_PERSON": ["ten/600"],
+    "PASSKEYS_LIMIT_ACTS": ["30"],
     "PASSKEYS_LIMIT_GLOBAL": ["600 / 60"],
     "PASSKEYS_LIMIT_GLOBAL_SHARDS": ["0", "65"],
     "PASSKEYS_AUDIT_SHARDS": ["0", "65"],
     "PASSKEYS_AUDIT_FLUSH_SCHEDULE": ["* * * * *", "every 2 seconds", "* * * * * * *"],
     "PASSKEYS_TICKET_SECONDS": ["59", "2592001"],
+    "PASSKEYS_SESSION_SECONDS": ["59", "3601", "1h"],
+    "PASSKEYS_FRESH_SECONDS": ["29", "3601"],
+    "PASSKEYS_OPERATOR_ROLE": ["the operator", " ", "x" * 129, "op,erator", "-"],
+    "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
     "PASSKEYS_DIRECTORY": ["/nowhere/people.json"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
     "PASSKEYS_STORE": [__file__],
@@ -174,6 +179,8 @@ CONTRADICTIONS = [
     ({"PASSKEYS_AAGUID_ALLOW": MODEL}, "PASSKEYS_AAGUID_ALLOW: anybody can claim any AAGUID"),
     ({"PASSKEYS_AAGUID_ALLOW": MODEL, "PASSKEYS_AAGUID_DENY": MODEL}, "PASSKEYS_AAGUID_DENY: must not name"),
     ({"PASSKEYS_CREDENTIAL_PROTECTION": "require"}, "nobody is asked for it; name credProtect"),
+    ({"PASSKEYS_FRESH_SECONDS": "901"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
+    ({"PASSKEYS_SESSION_SECONDS": "299"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
 ]
 
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from demo.authenticator import Passkey, create, from_base64url, get
 from passkeys.algorithms import ALGORITHMS
-from passkeys.errors import Rejection, RejectionCode
+from passkeys.errors import Rejection, RejectionCode, rejected_as
 from passkeys.extensions import EXTENSIONS, creation_inputs
-from passkeys.hostile import or_reject
 from passkeys.offer import AuthenticationOffer, RegistrationOffer
 from passkeys.response import AuthenticationResponse, RegistrationResponse, decode_base64url
 from passkeys.verification import KnownCredential, verify_authentication, verify_registration
@@ -257,5 +256,5 @@ def test_what_stops_a_program_is_not_taken_for_a_verdict() -> None:
         (KeyboardInterrupt, KeyboardInterrupt),
         (SystemExit, SystemExit),
     ):
-        with pytest.raises(expected), or_reject(RejectionCode.RESPONSE_UNREADABLE):
+        with pytest.raises(expected), rejected_as(RejectionCode.RESPONSE_UNREADABLE):
             raise raised
