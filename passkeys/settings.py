@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
+from passkeys.attestation import AnchorsInvalid, TrustAnchors, read_anchors
 from passkeys.errors import SettingsError
 from passkeys.extensions import EXTENSIONS
 from passkeys.rate_limit import Limit
@@ -23,10 +24,19 @@ from passkeys.rate_limit import Limit
 # An https page may use any RP ID that its host ends with; a plain http page is a secure context here only.
 _LOCAL_HOST = "localhost"
 # WebAuthn L3 §8, in the order of their sections.
-_FORMATS = ("none", "packed", "tpm", "android-key", "fido-u2f", "apple")
+_FORMATS = ("none", "packed", "tpm", "android-key", "fido-u2f", "apple", "compound")
+# passkeys.attestation.Lenience, field by field.
+_LENIENCE = (
+    "tpm-unbound-keys",
+    "android-software-enforced",
+    "android-unspecified",
+    "u2f-aaguid",
+    "packed-enterprise",
+)
 # WebAuthn L3 §5.8.4.
 _TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "hybrid", "internal")
 _NATIVE_ORIGIN = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_TPM_VENDOR = re.compile(r"id:[0-9A-F]{8}")
 _AAGUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -42,8 +52,10 @@ class Settings:
     ceremony_seconds: int
     attestation: str
     attestation_trust: str
-    attestation_roots: Path | None
+    attestation_roots: TrustAnchors
     attestation_formats: tuple[str, ...]
+    attestation_lenience: tuple[str, ...]
+    attestation_tpm_vendors: tuple[str, ...]
     aaguid_allow: tuple[str, ...]
     aaguid_deny: tuple[str, ...]
     user_verification: str
@@ -200,10 +212,29 @@ def _aaguids(text: str) -> tuple[str, ...]:
     return aaguids
 
 
-def _roots(text: str) -> Path | None:
-    if text and not Path(text).is_dir():
-        raise ValueError("must be the path of a folder with a FORMAT.pem for each format that has roots")
-    return Path(text) if text else None
+def _tpm_vendors(text: str) -> tuple[str, ...]:
+    vendors = _words(text)
+    if len(set(vendors)) != len(vendors) or not all(map(_TPM_VENDOR.fullmatch, vendors)):
+        raise ValueError(
+            "must be a comma-separated list, each at most once, of TPM vendors as certificates name them, such as id:FFFFF1D0"
+        )
+    return vendors
+
+
+def _roots(text: str) -> TrustAnchors:
+    """The trust anchors in a folder's files."""
+    try:
+        files = (
+            {file.name: file.read_bytes() for file in Path(text).iterdir() if not file.name.startswith(".")}
+            if text
+            else {}
+        )
+    except OSError:
+        raise ValueError("must be the path of a folder of files that can be read") from None
+    try:
+        return read_anchors(files)
+    except AnchorsInvalid as invalid:
+        raise ValueError(f"must be a folder of trust anchors: {invalid}".removesuffix(".")) from None
 
 
 def _is_origin(text: str) -> bool:
@@ -286,6 +317,8 @@ SETTINGS: tuple[Setting, ...] = (
         ",".join(_FORMATS),
         _one_or_more("format", *_FORMATS),
     ),
+    Setting("PASSKEYS_ATTESTATION_LENIENCE", "attestation_lenience", "", _some_of(*_LENIENCE)),
+    Setting("PASSKEYS_ATTESTATION_TPM_VENDORS", "attestation_tpm_vendors", "", _tpm_vendors),
     Setting("PASSKEYS_AAGUID_ALLOW", "aaguid_allow", "", _aaguids),
     Setting("PASSKEYS_AAGUID_DENY", "aaguid_deny", "", _aaguids),
     Setting("PASSKEYS_USER_VERIFICATION", "user_verification", "required", _one_of("required", "preferred")),
@@ -396,7 +429,7 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = 
     ),
     (
         ("attestation_trust", "attestation_roots"),
-        lambda trust, roots: trust == "trusted" and roots is None,
+        lambda trust, roots: trust == "trusted" and not roots.by_format,
         "PASSKEYS_ATTESTATION_TRUST='trusted': nobody could enrol without a trust anchor; set PASSKEYS_ATTESTATION_ROOTS.",
     ),
     (
