@@ -33,8 +33,7 @@ from joserfc.jws import JWSRegistry, deserialize_compact
 from joserfc.util import urlsafe_b64decode
 
 from passkeys.certificates import ChainInvalid, verify_chain
-from passkeys.errors import MetadataFault, MetadataInvalid
-from passkeys.hostile import or_raise
+from passkeys.errors import MetadataFault, MetadataInvalid, PasskeysError, raised_as
 from passkeys.metadata import Metadata, Model, StatusReport, by_key
 
 # FIDO's own had 10 MB, 500 entries and 39 roots in one of them in July 2026, and one MB and 98 entries in 2021. Three
@@ -100,7 +99,7 @@ def verify_blob(data: bytes, *, roots: Sequence[bytes], signer: str, at: datetim
 
     Raises MetadataInvalid, and nothing else.
     """
-    with or_raise(lambda error: _invalid(MetadataFault.MALFORMED, type(error).__name__)):
+    with raised_as(lambda error: _invalid(MetadataFault.MALFORMED, type(error).__name__), but=PasskeysError):
         # (1) It is bounded, and a compact JWS: RFC 7515 §7.1. Files end in line feeds.
         if len(data) > MAX_BLOB:
             raise _invalid(MetadataFault.TOO_LARGE, f"{len(data)} bytes, not at most {MAX_BLOB}")
@@ -149,7 +148,9 @@ def _invalid(code: MetadataFault, detail: str) -> MetadataInvalid:
 def _header(part: bytes) -> dict[str, Any]:
     if len(part) > MAX_HEADER:
         raise _invalid(MetadataFault.MALFORMED, f"the header has {len(part)} bytes, not at most {MAX_HEADER}")
-    with or_raise(lambda _: _invalid(MetadataFault.MALFORMED, "the header is not JSON in base64url")):
+    with raised_as(
+        lambda _: _invalid(MetadataFault.MALFORMED, "the header is not JSON in base64url"), but=PasskeysError
+    ):
         header = json.loads(urlsafe_b64decode(part).decode())
         if not isinstance(header, dict):
             raise TypeError
@@ -199,8 +200,9 @@ def _signed_payload(text: bytes, certificate: x509.Certificate, algorithm: str) 
 
 
 def _blob(payload: bytes, certificate: x509.Certificate, algorithm: str, signer: str) -> Blob:
-    with or_raise(
-        lambda error: _invalid(MetadataFault.PAYLOAD_MALFORMED, f"not JSON: {type(error).__name__}")
+    with raised_as(
+        lambda error: _invalid(MetadataFault.PAYLOAD_MALFORMED, f"not JSON: {type(error).__name__}"),
+        but=PasskeysError,
     ):
         members = json.loads(payload.decode(), parse_constant=_refuse_constant)
     if not isinstance(members, dict):
@@ -336,7 +338,9 @@ def _certificate(text: object) -> bytes | None:
     try:
         # Some of FIDO's have line feeds in them.
         der = base64.b64decode("".join(text.split()), validate=True) if isinstance(text, str) else b""
-        with or_raise(lambda _: _invalid(MetadataFault.ENTRY_MALFORMED, "not a certificate")):
+        with raised_as(
+            lambda _: _invalid(MetadataFault.ENTRY_MALFORMED, "not a certificate"), but=PasskeysError
+        ):
             x509.load_der_x509_certificate(der)
     except (ValueError, MetadataInvalid):
         return None
