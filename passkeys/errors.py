@@ -7,6 +7,8 @@ The tree:
      ├── MalformedResponse      response_malformed     what arrived is not an authenticator's response at all
      ├── Rejection              (a RejectionCode)      the response is one, and failed one obligation
      ├── SignatureInvalid       signature_invalid      a signature is not the key's; what it signed, the caller knows
+     ├── MetadataInvalid        (a MetadataFault)      a metadata BLOB is not one to rely on; says why
+     ├── MetadataUnreachable    metadata_unreachable   the metadata's source could not be read: transient
      ├── SettingsError          settings_invalid       the settings are wrong; says all that is wrong with them
      ├── AuditBroken            audit_<kind>           the audit chain does not verify; says where
      ├── DirectoryUnavailable   directory_unreachable  the directory could not be asked: transient
@@ -159,6 +161,11 @@ class RejectionCode(StrEnum):
     CREDENTIAL_PROTECTION_TOO_LOW = "credential_protection_too_low"
     SIGNATURE_INVALID = "signature_invalid"
     SIGN_COUNT_NOT_INCREASED = "sign_count_not_increased"
+    MODEL_DENIED = "model_denied"
+    MODEL_NOT_ALLOWED = "model_not_allowed"
+    MODEL_PROHIBITED = "model_prohibited"
+    MODEL_UNKNOWN = "model_unknown"
+    MODEL_NOT_CERTIFIED = "model_not_certified"
 
 
 class Rejection(PasskeysError):
@@ -211,6 +218,42 @@ class SignatureInvalid(PasskeysError):
     """No signature of this key over this data under this algorithm. Whoever asked knows which obligation failed."""
 
     code = "signature_invalid"
+
+
+class MetadataFault(StrEnum):
+    """What can be wrong with a metadata BLOB. Stable: audit and alerts use them."""
+
+    TOO_LARGE = "metadata_too_large"
+    MALFORMED = "metadata_malformed"
+    ALGORITHM_REFUSED = "metadata_algorithm_refused"
+    CHAIN_REMOTE = "metadata_chain_remote"
+    CHAIN_MISSING = "metadata_chain_missing"
+    CHAIN_UNTRUSTED = "metadata_chain_untrusted"
+    SIGNER_UNEXPECTED = "metadata_signer_unexpected"
+    UNSIGNED = "metadata_unsigned"
+    SIGNATURE_INVALID = "metadata_signature_invalid"
+    PAYLOAD_MALFORMED = "metadata_payload_malformed"
+    ENTRY_MALFORMED = "metadata_entry_malformed"
+    ENTRY_REPEATED = "metadata_entry_repeated"
+    ROLLED_BACK = "metadata_rolled_back"
+    SERIAL_REUSED = "metadata_serial_reused"
+
+
+class MetadataInvalid(PasskeysError):
+    """A BLOB that must not be relied on. What was known before stays in use."""
+
+    code: MetadataFault
+
+    def __init__(self, code: MetadataFault, detail: str) -> None:
+        super().__init__(f"{code.value}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class MetadataUnreachable(PasskeysError):
+    """The file or the address of the BLOB could not be read, or not in time. What was known before stays in use."""
+
+    code = "metadata_unreachable"
 
 
 class SettingsError(PasskeysError):
