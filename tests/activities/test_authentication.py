@@ -70,6 +70,7 @@ async def test_a_sign_in_says_who_and_notes_the_use(world: World, store: MemoryS
                 "type": "none",
                 "chain_verified": False,
                 "model_proven": False,
+                "model": None,
             },
             "backup_state": False,
             "user_verified": True,
@@ -162,13 +163,23 @@ async def test_an_unknown_credential_is_a_verdict(world: World) -> None:
     assert await sign_in(world, stranger()) == {"verified": False, "reason": "credential_unknown"}
 
 
+JUDGING = (
+    "passkeys.algorithms",
+    "passkeys.authenticator_data",
+    "passkeys.client_data",
+    "passkeys.extensions",
+    "passkeys.verification",
+    "webauthn.",
+)
+
+
 async def functions_called(world: World, request: Json) -> tuple[Json, Counter[str]]:
     """The verdict, and how often each function of ours and of the package was called for it."""
     called: Counter[str] = Counter()
 
     def note(frame: FrameType, event: str, _: object) -> None:
         module = frame.f_globals.get("__name__", "")
-        if event == "call" and module.startswith(("passkeys.verification", "webauthn.")):
+        if event == "call" and module.startswith(JUDGING):
             called[f"{module}.{frame.f_code.co_name}"] += 1
 
     before = sys.getprofile()
