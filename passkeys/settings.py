@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
 from passkeys.errors import SettingsError
+from passkeys.metadata import CERTIFICATION_LEVELS, PROHIBITED_BY_DEFAULT, STATUSES
 from passkeys.rate_limit import Limit
 
 # An https page may use any RP ID that its host ends with; a plain http page is a secure context here only.
@@ -36,6 +40,14 @@ class Settings:
     attestation: str
     user_verification: str
     algorithms: tuple[int, ...]
+    metadata: str | None
+    metadata_root: tuple[bytes, ...]
+    metadata_signer: str
+    metadata_schedule: str
+    metadata_prohibited: tuple[str, ...]
+    unknown_models: str
+    certification: str
+    revoked_credentials: str
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
@@ -160,6 +172,46 @@ def _is_domain(text: str) -> bool:
     return False
 
 
+def _metadata(text: str) -> str | None:
+    """An https address, or the path of a file; which of the two, `is_address` tells."""
+    if not text or (not is_address(text) and Path(text).is_file()):
+        return text or None
+    try:
+        parts = urlsplit(text)
+        wrong = parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or bool(parts.fragment)
+        parts.port  # noqa: B018 -- raises for one that is none
+    except ValueError:
+        wrong = True
+    if wrong or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be an https address, or the path of a file that exists")
+    return text
+
+
+def is_address(source: str) -> bool:
+    """Whether PASSKEYS_METADATA names an address, and not a file."""
+    return "://" in source
+
+
+def _certificates(text: str) -> tuple[bytes, ...]:
+    """The certificates of a PEM file, in DER."""
+    try:
+        found = x509.load_pem_x509_certificates(Path(text).read_bytes()) if text else []
+    except (OSError, ValueError):
+        raise ValueError("must be the path of a PEM file with one certificate or more") from None
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in found)
+
+
+def _signer(text: str) -> str:
+    if not _is_domain(text):
+        raise ValueError("must be a domain name in lower case, such as mds.fidoalliance.org")
+    return text
+
+
+def _statuses(text: str) -> tuple[str, ...]:
+    # An empty value means the default, so that "none of them" needs a word.
+    return () if text == "none" else _some_of(*STATUSES)(text)
+
+
 def _schedule(text: str) -> str:
     # NCRONTAB as Azure Functions reads it: six fields, seconds first. The host judges the rest.
     if not re.fullmatch(r"[0-9*,/\-]+( [0-9A-Za-z*,/\-]+){5}", text):
@@ -206,6 +258,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_ATTESTATION", "attestation", "none", _one_of("none", "indirect", "direct")),
     Setting("PASSKEYS_USER_VERIFICATION", "user_verification", "required", _one_of("required", "preferred")),
     Setting("PASSKEYS_ALGORITHMS", "algorithms", ",".join(DEFAULT_ALGORITHMS), _algorithms),
+    Setting("PASSKEYS_METADATA", "metadata", "", _metadata),
+    Setting("PASSKEYS_METADATA_ROOT", "metadata_root", "", _certificates),
+    Setting("PASSKEYS_METADATA_SIGNER", "metadata_signer", "mds.fidoalliance.org", _signer),
+    Setting("PASSKEYS_METADATA_SCHEDULE", "metadata_schedule", "0 0 3 * * *", _schedule),
+    Setting(
+        "PASSKEYS_METADATA_PROHIBITED", "metadata_prohibited", ",".join(PROHIBITED_BY_DEFAULT), _statuses
+    ),
+    Setting("PASSKEYS_UNKNOWN_MODELS", "unknown_models", "allow", _one_of("allow", "refuse")),
+    Setting("PASSKEYS_CERTIFICATION", "certification", "none", _one_of("none", *CERTIFICATION_LEVELS)),
+    Setting("PASSKEYS_REVOKED_CREDENTIALS", "revoked_credentials", "disable", _one_of("disable", "step-up")),
     Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
@@ -269,10 +331,34 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
         mistakes.append(
             "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more than the capacity in PASSKEYS_LIMIT_GLOBAL, or a shard would admit nobody."
         )
+    mistakes += _metadata_contradictions(values)
     azure = _sign_of_azure(environ)
     if values.get("profile") == "local" and azure is not None:
         mistakes.append(
             f"PASSKEYS_PROFILE='local': demo people and local files must never run in Azure ({azure} is set)."
+        )
+    return mistakes
+
+
+def _metadata_contradictions(values: Mapping[str, Any]) -> list[str]:
+    if not {"metadata", "metadata_root"} <= values.keys():
+        return []
+    mistakes = []
+    if values["metadata"] and not values["metadata_root"]:
+        mistakes.append(
+            "PASSKEYS_METADATA_ROOT: must be set with PASSKEYS_METADATA: the PEM file of the root that signs it."
+        )
+    if values["metadata_root"] and not values["metadata"]:
+        mistakes.append(
+            "PASSKEYS_METADATA: must be set with PASSKEYS_METADATA_ROOT: where to read the metadata."
+        )
+    if not values["metadata"] and values.get("unknown_models") == "refuse":
+        mistakes.append(
+            "PASSKEYS_UNKNOWN_MODELS='refuse': without PASSKEYS_METADATA every model is unknown, and nobody could register."
+        )
+    if not values["metadata"] and values.get("certification", "none") != "none":
+        mistakes.append(
+            "PASSKEYS_CERTIFICATION: without PASSKEYS_METADATA no model is known to be certified, and nobody could register."
         )
     return mistakes
 
