@@ -161,8 +161,6 @@ class RejectionCode(StrEnum):
     CREDENTIAL_PROTECTION_TOO_LOW = "credential_protection_too_low"
     SIGNATURE_INVALID = "signature_invalid"
     SIGN_COUNT_NOT_INCREASED = "sign_count_not_increased"
-    MODEL_DENIED = "model_denied"
-    MODEL_NOT_ALLOWED = "model_not_allowed"
     MODEL_PROHIBITED = "model_prohibited"
     MODEL_UNKNOWN = "model_unknown"
     MODEL_NOT_CERTIFIED = "model_not_certified"

@@ -159,21 +159,21 @@ GOOD, BAD = model("FIDO_CERTIFIED_L1"), model("REVOKED")
         (GOOD, {}, None, None),
         (None, {}, None, None),
         (BAD, {}, Code.MODEL_PROHIBITED, Code.MODEL_PROHIBITED),
-        (GOOD, {"denied": frozenset({AAGUID})}, Code.MODEL_DENIED, Code.MODEL_DENIED),
-        (None, {"denied": frozenset({AAGUID})}, Code.MODEL_DENIED, Code.MODEL_DENIED),
+        (GOOD, {"denied": frozenset({AAGUID})}, Code.AAGUID_DENIED, Code.AAGUID_DENIED),
+        (None, {"denied": frozenset({AAGUID})}, Code.AAGUID_DENIED, Code.AAGUID_DENIED),
         (GOOD, {"denied": frozenset({OTHER})}, None, None),
         (GOOD, {"allowed": frozenset({AAGUID})}, None, None),
-        (GOOD, {"allowed": frozenset({OTHER})}, Code.MODEL_NOT_ALLOWED, None),
+        (GOOD, {"allowed": frozenset({OTHER})}, Code.AAGUID_NOT_ALLOWED, None),
         (BAD, {"allowed": frozenset({AAGUID})}, Code.MODEL_PROHIBITED, Code.MODEL_PROHIBITED),
-        (BAD, {"allowed": frozenset({OTHER})}, Code.MODEL_NOT_ALLOWED, Code.MODEL_PROHIBITED),
+        (BAD, {"allowed": frozenset({OTHER})}, Code.AAGUID_NOT_ALLOWED, Code.MODEL_PROHIBITED),
         (None, {"unknown_allowed": False}, Code.MODEL_UNKNOWN, None),
         (GOOD, {"unknown_allowed": False}, None, None),
         (GOOD, {"certification": "FIDO_CERTIFIED_L2"}, Code.MODEL_NOT_CERTIFIED, None),
         (
             GOOD,
             {"allowed": frozenset({AAGUID}), "denied": frozenset({AAGUID})},
-            Code.MODEL_DENIED,
-            Code.MODEL_DENIED,
+            Code.AAGUID_DENIED,
+            Code.AAGUID_DENIED,
         ),
     ],
 )
@@ -226,8 +226,13 @@ def test_metadata_survives_its_document() -> None:
 
 
 def test_the_anchors_of_each_model() -> None:
-    """By AAGUID and by key identifier; a model without any is not there, and nor is anything without metadata."""
-    assert anchors_of(FULL) == {AAGUID: (b"one", b"two"), KEY_IDENTIFIER: (b"two",), "0" * 40: (b"two",)}
+    """By AAGUID and by key identifier. One that has none is there: nobody vouches for it, anchors of its format included."""
+    assert anchors_of(FULL) == {
+        AAGUID: (b"one", b"two"),
+        KEY_IDENTIFIER: (b"two",),
+        "0" * 40: (b"two",),
+        OTHER: (),
+    }
     assert anchors_of(None) == {}
 
 
