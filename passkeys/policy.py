@@ -53,8 +53,8 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def expected_origins(settings: Settings) -> tuple[str, ...]:
-    """Every origin that an answer may come from: pages, and native apps by the names that their systems give them."""
-    return settings.origins + settings.native_origins
+    """Every origin that an answer may come from: pages, related ones too, and native apps as their systems name them."""
+    return settings.origins + settings.related_origins + settings.native_origins
 
 
 def refused_model(aaguid: str, attestation: Attestation, policy: Policy) -> RejectionCode | None:

@@ -27,6 +27,11 @@ def limits_for(
     return limits
 
 
+def acts_limit(settings: Settings, by: str) -> dict[str, Any]:
+    """The limit of changes that one person asks for. Their key is a digest here too."""
+    return _limit("acts", hashlib.sha256(by.encode()).hexdigest()[:32], settings.limit_acts)
+
+
 def _limit(policy: str, key: str, limit: Limit) -> dict[str, Any]:
     return {
         "policy": policy,
