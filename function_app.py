@@ -12,8 +12,10 @@ import azure.functions as func
 
 from activities.append_audit import append_audit
 from activities.issue_authentication_challenge import issue_authentication_challenge
+from activities.issue_recovery_challenge import issue_recovery_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.record_credential import record_credential
+from activities.record_recovery import record_recovery
 from activities.resolve_claims import resolve_claims
 from activities.verify_authentication import verify_authentication
 from activities.verify_registration import verify_registration
@@ -21,6 +23,7 @@ from entities.audit_log import audit_log
 from entities.rate_limiter import rate_limiter
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.recover_account import recover_account
 from orchestrators.register_passkey import register_passkey
 from passkeys.settings import load
 from passkeys.world import bind, open_world
@@ -36,7 +39,7 @@ world = open_world(settings, clock=lambda: datetime.now(UTC), random_bytes=secre
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for orchestrator in (register_passkey, authenticate_passkey, flush_audit):
+for orchestrator in (register_passkey, authenticate_passkey, recover_account, flush_audit):
     app.orchestration_trigger(context_name="context")(orchestrator)
 
 for entity in (rate_limiter, audit_log):
@@ -45,10 +48,12 @@ for entity in (rate_limiter, audit_log):
 for activity in (
     issue_registration_challenge,
     issue_authentication_challenge,
+    issue_recovery_challenge,
     verify_registration,
     verify_authentication,
     resolve_claims,
     record_credential,
+    record_recovery,
     append_audit,
 ):
     app.activity_trigger(input_name="request")(bind(world, activity))

@@ -6,7 +6,7 @@ credential is recorded, by compare-and-swap, for one ceremony and one credential
 succeeds again, and a second credential is refused, also when the ceremony itself is started over. A ticket
 that expires while its ceremony runs still counts, for the ceremony's few minutes.
 
-    tickets/{sha256 of the secret, hex}.json   {"v", "person", "issued_at", "expires_at", "used_by", "used_for"}
+    tickets/{sha256 of the secret, hex}.json   {"v", "person", "issued_at", "expires_at", "used_by", "used_for", "recovery"}
 """
 
 from __future__ import annotations
@@ -40,14 +40,17 @@ class Redemption(StrEnum):
 class Ticket:
     """What is kept of a ticket. Times are RFC 3339 in UTC.
 
-    `used_by` is the id of the ceremony that used it, `used_for` that of the credential it was used for.
+    `used_by` is the id of the ceremony that used it, `used_for` that of the credential it was used for. `recovery` is the
+    id of the recovery that it was issued for, if any.
     """
 
     person: str
     issued_at: str
     expires_at: str
     used_by: str | None
-    used_for: str | None = None  # absent from tickets that were issued before it was kept
+    # Absent from tickets that were issued before they were kept.
+    used_for: str | None = None
+    recovery: str | None = None
 
 
 def digest_of(secret: str) -> str:

@@ -47,10 +47,12 @@ from starters.waiting import (
 ORCHESTRATORS: Mapping[Kind, str] = {
     Kind.REGISTRATION: "register_passkey",
     Kind.AUTHENTICATION: "authenticate_passkey",
+    Kind.RECOVERY: "recover_account",
 }
 _PARSERS: Mapping[Kind, Callable[[object], RegistrationResponse | AuthenticationResponse]] = {
     Kind.REGISTRATION: parse_registration_response,
     Kind.AUTHENTICATION: parse_authentication_response,
+    Kind.RECOVERY: parse_authentication_response,  # it is answered as a sign-in is
 }
 RESPONSE_EVENT = "authenticator_response"
 CANCEL_EVENT = "cancel"
@@ -88,7 +90,7 @@ async def _right_of_ticket(world: World, ticket: object) -> dict[str, Any]:
     found = await find_ticket(world.store, digest, now=world.clock())
     if found is None:  # unknown, expired and used ones look alike
         raise RefusedError("ticket_invalid")
-    return {"person": found.person, "ticket": digest}
+    return {"person": found.person, "ticket": digest, "recovery": found.recovery}
 
 
 async def _right_of_session(world: World, req: HttpRequest, client: Any) -> dict[str, Any]:
@@ -195,6 +197,7 @@ async def start_ceremony(
     username: str | None = None,
     session: str | None = None,
     session_credential: str | None = None,
+    recovery: str | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
     """Start the orchestration, and wait briefly for its options, so that the usual client needs one round trip.
@@ -219,6 +222,7 @@ async def start_ceremony(
         "username": username,
         "session": session,
         "session_credential": session_credential,
+        "recovery": recovery,
         "details": details,
     }
     await client.start_new(ORCHESTRATORS[kind], started, request)

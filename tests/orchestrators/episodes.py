@@ -21,6 +21,7 @@ from local_host.walk import Outcome, walk
 from local_host.walk_state import Decision, Identity, Known
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.recover_account import recover_account
 from orchestrators.register_passkey import register_passkey
 
 Event = dict[str, Any]
@@ -30,6 +31,7 @@ START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 ORCHESTRATORS: dict[str, Function] = {
     "register_passkey": register_passkey,
     "authenticate_passkey": authenticate_passkey,
+    "recover_account": recover_account,
     "flush_audit": flush_audit,
 }
 PENDING = Outcome("Pending")
@@ -38,10 +40,12 @@ KNOWN = Known(
         {
             "issue_registration_challenge",
             "issue_authentication_challenge",
+            "issue_recovery_challenge",
             "verify_registration",
             "verify_authentication",
             "resolve_claims",
             "record_credential",
+            "record_recovery",
             "append_audit",
         }
     ),
