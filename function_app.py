@@ -16,6 +16,7 @@ from activities.issue_recovery_challenge import issue_recovery_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.record_credential import record_credential
 from activities.record_recovery import record_recovery
+from activities.redeem_recovery import redeem_recovery
 from activities.resolve_claims import resolve_claims
 from activities.verify_authentication import verify_authentication
 from activities.verify_registration import verify_registration
@@ -54,6 +55,7 @@ for activity in (
     resolve_claims,
     record_credential,
     record_recovery,
+    redeem_recovery,
     append_audit,
 ):
     app.activity_trigger(input_name="request")(bind(world, activity))

@@ -118,7 +118,7 @@ async def _issue_ticket(
         )
     finally:
         store.close()
-    link = f"{settings.origins[0]}/#ticket={secret}"
+    link = tickets.link_of(secret, origin=settings.origins[0])
     if arguments.quiet:
         print(link)
     else:

@@ -18,6 +18,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -32,10 +33,8 @@ from passkeys.store import Store
 # Keeps what is signed here from being what is signed anywhere else, now or later.
 TAG = b"durable-passkeys recovery v1\0"
 NONCE_BYTES = 32
-# A sentence for the colleague who is to confirm it: it is shown, audited and signed.
-MAX_REASON = 200
-# A directory may hold any name; more of it would push the reason off the record.
-MAX_DISPLAY_NAME = 100
+# A directory may hold any name. As much as this leaves room for the reason, in the custom status and in the audit.
+MAX_DISPLAY_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +92,15 @@ class Refusal(StrEnum):
     ALREADY = "already_confirmed"
     CREDENTIAL_GONE = "credential_gone"
     UNREACHABLE = "person_unreachable"
+
+
+class Unredeemable(StrEnum):
+    """Why a recovery yields no ticket. Stable: problems and the audit use them."""
+
+    UNKNOWN = "recovery_unknown"
+    NOT_YOURS = "recovery_not_yours"
+    SHOWN = "ticket_shown"
+    EXPIRED = "recovery_expired"
 
 
 def challenge_for(details: Details, *, nonce: bytes) -> bytes:
@@ -164,6 +172,17 @@ def challenge_of(client_data: bytes) -> bytes:
         return decode_base64url(told)
     except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError("the client data has no challenge") from error
+
+
+def redeemable(recovery: Recovery, *, by: str, now: datetime, seconds: int) -> Unredeemable | None:
+    """Why `by` gets no ticket for this recovery now, or None. It is good for `seconds` after its confirmation, and once."""
+    age = now - datetime.fromisoformat(recovery.confirmation.at)
+    checks = (
+        (Unredeemable.NOT_YOURS, by != recovery.details.started_by),
+        (Unredeemable.SHOWN, recovery.ticket is not None),
+        (Unredeemable.EXPIRED, age > timedelta(seconds=seconds)),
+    )
+    return next((reason for reason, found in checks if found), None)
 
 
 async def find(store: Store, ceremony_id: str) -> tuple[Recovery, str] | None:

@@ -62,7 +62,7 @@ async def issue_ticket(
     store: Store, person: str, *, seconds: int, now: datetime, random_bytes: Callable[[int], bytes]
 ) -> str:
     """Make a ticket for `person`, good for `seconds`; return its secret, which is kept nowhere."""
-    secret = encode_base64url(random_bytes(SECRET_BYTES))
+    secret = new_secret(random_bytes)
     ticket = Ticket(
         person=person,
         issued_at=now.isoformat(),
@@ -70,8 +70,23 @@ async def issue_ticket(
         used_by=None,
         used_for=None,
     )
-    await store.create(_name(digest_of(secret)), documents.dump(asdict(ticket)))
+    await keep_ticket(store, digest_of(secret), ticket)
     return secret
+
+
+def new_secret(random_bytes: Callable[[int], bytes]) -> str:
+    """A secret that nobody has yet."""
+    return encode_base64url(random_bytes(SECRET_BYTES))
+
+
+async def keep_ticket(store: Store, digest: str, ticket: Ticket) -> None:
+    """Keep a ticket whose secret is in somebody's hand already. Raises AlreadyExists, StoreUnavailable."""
+    await store.create(_name(digest), documents.dump(asdict(ticket)))
+
+
+def link_of(secret: str, *, origin: str) -> str:
+    """The link that a person opens to use the ticket. Behind the "#", because that part is sent to no server."""
+    return f"{origin}/#ticket={secret}"
 
 
 async def find_ticket(store: Store, digest: str, *, now: datetime) -> Ticket | None:
