@@ -33,6 +33,7 @@ from passkeys.store import Store
 # Keeps what is signed here from being what is signed anywhere else, now or later.
 TAG = b"durable-passkeys recovery v1\0"
 NONCE_BYTES = 32
+PREFIX = "recoveries/"
 # A directory may hold any name. As much as this leaves room for the reason, in the custom status and in the audit.
 MAX_DISPLAY_NAME = 64
 
@@ -194,7 +195,7 @@ async def find(store: Store, ceremony_id: str) -> tuple[Recovery, str] | None:
 
 def recovery_name(ceremony_id: str) -> str:
     """Where a recovery is. `ceremony_id` must be one."""
-    return f"recoveries/{ceremony_id}.json"
+    return f"{PREFIX}{ceremony_id}.json"
 
 
 def dump_recovery(recovery: Recovery) -> bytes:
