@@ -6,7 +6,8 @@ is none of its business: see orchestrators/issue_recovery_ticket.py.
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.ceremony import Activities, Json, Step, ceremony
+from orchestrators.ceremony import Activities, ceremony
+from orchestrators.steps import Json, Step
 
 
 def _confirmation(request: Json, answer: Json, verdict: Json) -> Json:

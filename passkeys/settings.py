@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
 from passkeys.errors import SettingsError
 from passkeys.rate_limit import Limit
+from passkeys.related_origins import MAX_LABELS, label_of, labels_of
 
 # An https page may use any RP ID that its host ends with; a plain http page is a secure context here only.
 _LOCAL_HOST = "localhost"
@@ -51,6 +52,7 @@ class Settings:
     operator_role: str
     recovery_operators: int
     recovery_seconds: int
+    related_origins: tuple[str, ...]
     conditional_create: bool
     directory: Path | None
     forwarded_hops: int
@@ -138,6 +140,10 @@ def _rp_name(text: str) -> str:
     if not text.strip() or not text.isprintable() or len(text.encode()) > 64:
         raise ValueError("must be 1 to 64 bytes of printable text")
     return text
+
+
+def _related_origins(text: str) -> tuple[str, ...]:
+    return _origins(text) if text else ()
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -239,6 +245,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_OPERATOR_ROLE", "operator_role", "operator", _role),
     Setting("PASSKEYS_RECOVERY_OPERATORS", "recovery_operators", "2", _integer(1, 2)),
     Setting("PASSKEYS_RECOVERY_SECONDS", "recovery_seconds", "900", _integer(60, 3_600)),
+    Setting("PASSKEYS_RELATED_ORIGINS", "related_origins", "", _related_origins),
     Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
@@ -289,6 +296,7 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
             mistakes.append(
                 f"PASSKEYS_ORIGINS: {origin} does not belong to PASSKEYS_RP_ID={rp_id!r}: its host must be that domain or end with .{rp_id}."
             )
+    mistakes += _unrelated(values.get("related_origins", ()), rp_id)
     if {"limit_global", "limit_global_shards"} <= values.keys() and values["limit_global"].capacity < values[
         "limit_global_shards"
     ]:
@@ -303,6 +311,27 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
     if values.get("profile") == "local" and azure is not None:
         mistakes.append(
             f"PASSKEYS_PROFILE='local': demo people and local files must never run in Azure ({azure} is set)."
+        )
+    return mistakes
+
+
+def _unrelated(origins: tuple[str, ...], rp_id: str | None) -> list[str]:
+    """What is wrong with the related origins, each of which is well spelt."""
+    mistakes = []
+    for origin in origins:
+        host = urlsplit(origin).hostname or ""
+        if rp_id and (host == rp_id or host.endswith(f".{rp_id}")):
+            mistakes.append(
+                f"PASSKEYS_RELATED_ORIGINS: {origin} belongs to PASSKEYS_RP_ID={rp_id!r} already. Put it into PASSKEYS_ORIGINS."
+            )
+        elif label_of(origin) is None:
+            mistakes.append(
+                f"PASSKEYS_RELATED_ORIGINS: {origin} has no domain of its own: anybody may have a name under it."
+            )
+    labels = labels_of(origins)
+    if len(labels) > MAX_LABELS:
+        mistakes.append(
+            f"PASSKEYS_RELATED_ORIGINS: has {len(labels)} domain labels ({', '.join(sorted(labels))}). Browsers read {MAX_LABELS}; take some out."
         )
     return mistakes
 

@@ -26,6 +26,11 @@ def limits_for(
     return limits
 
 
+def acts_limit(settings: Settings, by: str) -> dict[str, Any]:
+    """The limit of changes that one person asks for. Their key is a digest here too."""
+    return _limit("acts", _key_of(by), settings.limit_acts)
+
+
 def recovery_limits(settings: Settings, *, by: str, person: str) -> list[dict[str, Any]]:
     """The limits of a recovery beside those of every start: of who starts it, and of who is to be recovered.
 

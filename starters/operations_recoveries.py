@@ -17,6 +17,7 @@ from passkeys.world import World
 from starters.answers import by_method
 from starters.ceremonies import code_challenge_of, start_ceremony
 from starters.limits import recovery_limits
+from starters.operations_credentials import reason_of
 from starters.problems import RefusedError
 from starters.requests import json_object
 from starters.sessions import operator_of
@@ -71,16 +72,3 @@ async def _person(world: World, body: Mapping[str, Any]) -> Person:
     if known is None or known.status is not PersonStatus.ACTIVE:
         raise RefusedError("person_unknown")
     return known
-
-
-MAX_REASON = 500
-
-
-def reason_of(reason: object) -> str:
-    """Why an operator does something, for those who read the audit. Raises RefusedError."""
-    text = reason.strip() if isinstance(reason, str) else ""
-    if not 1 <= len(text) <= MAX_REASON or not text.isprintable():
-        raise RefusedError(
-            "request_malformed", f"`reason` is a text of 1 to {MAX_REASON} printable characters."
-        )
-    return text

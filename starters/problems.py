@@ -88,6 +88,16 @@ PROBLEMS: Mapping[str, Kind] = {
         "There is no such person who may sign in",
         "Check the id in the directory. Whoever is disabled there is enabled there first.",
     ),
+    "credential_unknown": Kind(
+        404,
+        "There is no such passkey",
+        "Read the ids with GET /credentials. A removed passkey does not come back.",
+    ),
+    "icon_unknown": Kind(
+        404,
+        "There is no picture of this authenticator",
+        "Show the authenticator's name, or a picture of your own.",
+    ),
     "page_unknown": Kind(
         404, "There is no such page", "Start at the address of this service, without a path."
     ),
@@ -110,6 +120,11 @@ PROBLEMS: Mapping[str, Kind] = {
         "The ticket of this recovery was issued already",
         "It is shown once. If it is lost, start a new recovery.",
     ),
+    "last_credential": Kind(
+        409,
+        "This is the last passkey that can sign in",
+        "Add another one first. To remove it all the same, repeat the request with ?confirm=last.",
+    ),
     "body_too_large": Kind(413, "The body is too large", "Send at most 65536 bytes."),
     "media_type_unsupported": Kind(
         415,
@@ -118,14 +133,16 @@ PROBLEMS: Mapping[str, Kind] = {
     ),
     "rate_limited": Kind(
         429,
-        "Too many ceremonies have been started",
+        "Too many ceremonies have been started, or changes asked for",
         "Wait for as many seconds as the Retry-After header says.",
     ),
     "not_ready": Kind(
         503, "The service is not ready", "Look at `missing` for what cannot be reached, and mend that first."
     ),
     "unavailable": Kind(
-        503, "A part of the service could not be reached", "Try again in a few seconds, with a new ceremony."
+        503,
+        "A part of the service could not be reached",
+        "Try again in a few seconds; a start, with a new ceremony.",
     ),
 }
 

@@ -62,6 +62,7 @@ async def test_a_sign_in_says_who_and_notes_the_use(world: World, store: MemoryS
         "backup_state": False,
         "user_verified": True,
         "clone_suspected": False,
+        "step_up": False,
     }
     usage = usage_of(store, passkey.id)
     assert (usage.sign_count, usage.backup_state) == (1, False)

@@ -19,6 +19,7 @@ from local_host.episode import scheduling_event
 from local_host.sdk import Response, run_orchestrator
 from local_host.walk import Outcome, walk
 from local_host.walk_state import Decision, Identity, Known
+from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
 from orchestrators.recover_account import recover_account
@@ -32,6 +33,7 @@ ORCHESTRATORS: dict[str, Function] = {
     "register_passkey": register_passkey,
     "authenticate_passkey": authenticate_passkey,
     "recover_account": recover_account,
+    "administer_credential": administer_credential,
     "flush_audit": flush_audit,
 }
 PENDING = Outcome("Pending")
@@ -46,6 +48,7 @@ KNOWN = Known(
             "resolve_claims",
             "record_credential",
             "record_recovery",
+            "change_credential",
             "append_audit",
         }
     ),
@@ -98,7 +101,7 @@ class Execution:
 
     def __post_init__(self) -> None:
         self.input_text = json.dumps(json.dumps(self.request))
-        self.instance_id = self.request.get("ceremony_id", "audit-flush")
+        self.instance_id = self.request.get("ceremony_id") or self.request.get("act_id", "audit-flush")
         self.identity = Identity(self.name, self.instance_id, "e1")
         self.function = self.function or ORCHESTRATORS[self.name]
         self.deliver(

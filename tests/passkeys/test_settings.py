@@ -85,6 +85,7 @@ WRONG = {
     "PASSKEYS_RECOVERY_OPERATORS": ["0", "3", "two"],
     "PASSKEYS_RECOVERY_SECONDS": ["59", "3601"],
     "PASSKEYS_OPERATOR_ROLE": ["the operator", " ", "x" * 129, "op,erator", "-"],
+    "PASSKEYS_RELATED_ORIGINS": ["example.com", "https://example.com/", "http://example.com", "https://a.example,https://a.example", ","],
     "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
     "PASSKEYS_DIRECTORY": ["/nowhere/people.json"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
@@ -158,6 +159,17 @@ CONTRADICTIONS = [
     ),
     ({"PASSKEYS_RP_ID": "example.org"}, "does not belong to PASSKEYS_RP_ID"),
     ({"PASSKEYS_LIMIT_GLOBAL": "3/60"}, "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more"),
+    (
+        {"PASSKEYS_RELATED_ORIGINS": "http://app.localhost:7071"},
+        "belongs to PASSKEYS_RP_ID='localhost' already",
+    ),
+    ({"PASSKEYS_RELATED_ORIGINS": "https://co.uk"}, "has no domain of its own"),
+    (
+        {
+            "PASSKEYS_RELATED_ORIGINS": "https://a.com,https://b.com,https://c.com,https://d.com,https://e.com,https://f.com"
+        },
+        "has 6 domain labels \\(a, b, c, d, e, f\\)",
+    ),
     ({"PASSKEYS_FRESH_SECONDS": "901"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
     ({"PASSKEYS_SESSION_SECONDS": "299"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
 ]
