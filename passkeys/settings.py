@@ -86,6 +86,7 @@ class Settings:
     limit_network: Limit
     limit_person: Limit
     limit_acts: Limit
+    limit_recoveries: Limit
     limit_global: Limit
     limit_global_shards: int
     audit_shards: int
@@ -94,6 +95,8 @@ class Settings:
     session_seconds: int
     fresh_seconds: int
     operator_role: str
+    recovery_operators: int
+    recovery_seconds: int
     related_origins: tuple[str, ...]
     conditional_create: bool
     directory: Path | None
@@ -406,6 +409,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
     Setting("PASSKEYS_LIMIT_ACTS", "limit_acts", "30/600", _limit),
+    Setting("PASSKEYS_LIMIT_RECOVERIES", "limit_recoveries", "10/3600", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL", "limit_global", "600/60", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL_SHARDS", "limit_global_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_SHARDS", "audit_shards", "4", _integer(1, 64)),
@@ -414,6 +418,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_SESSION_SECONDS", "session_seconds", "900", _integer(60, 3_600)),
     Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(30, 3_600)),
     Setting("PASSKEYS_OPERATOR_ROLE", "operator_role", "operator", _role),
+    Setting("PASSKEYS_RECOVERY_OPERATORS", "recovery_operators", "2", _integer(1, 2)),
+    Setting("PASSKEYS_RECOVERY_SECONDS", "recovery_seconds", "900", _integer(60, 3_600)),
     Setting("PASSKEYS_RELATED_ORIGINS", "related_origins", "", _related_origins),
     Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
