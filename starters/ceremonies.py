@@ -4,7 +4,7 @@ Each function takes every method of its route and answers 405 itself. An id is a
 may see and steer that one ceremony, and nothing else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
@@ -25,6 +25,7 @@ from starters.answers import by_method, json_response
 from starters.limits import limits_for
 from starters.problems import RefusedError
 from starters.requests import ceremony_id, json_object, network_of, number, one_of
+from starters.sessions import session_of
 from starters.views import (
     RETRY_AFTER_SECONDS,
     links,
@@ -46,41 +47,60 @@ from starters.waiting import (
 ORCHESTRATORS: Mapping[Kind, str] = {
     Kind.REGISTRATION: "register_passkey",
     Kind.AUTHENTICATION: "authenticate_passkey",
+    Kind.RECOVERY: "recover_account",
 }
 _PARSERS: Mapping[Kind, Callable[[object], RegistrationResponse | AuthenticationResponse]] = {
     Kind.REGISTRATION: parse_registration_response,
     Kind.AUTHENTICATION: parse_authentication_response,
+    Kind.RECOVERY: parse_authentication_response,  # it is answered as a sign-in is
 }
 RESPONSE_EVENT = "authenticator_response"
 CANCEL_EVENT = "cancel"
-MEDIATIONS = ("modal", "conditional")
+_MODAL, _CONDITIONAL = MEDIATIONS = ("modal", "conditional")
 MAX_TICKET_LENGTH = 256
 
 
 async def registrations(world: World, req: HttpRequest, client: Any) -> HttpResponse:
-    """POST /registrations: start a registration for the holder of an enrolment ticket."""
+    """POST /registrations: start a registration, for the holder of an enrolment ticket or of a fresh session."""
 
     async def post() -> HttpResponse:
         body = json_object(req)
-        ticket, code_challenge = body.get("ticket"), _code_challenge(body)
-        if not isinstance(ticket, str) or not 0 < len(ticket) <= MAX_TICKET_LENGTH:
-            raise RefusedError("request_malformed", "`ticket` is the text of an enrolment ticket.")
-        digest = digest_of(ticket)
-        found = await find_ticket(world.store, digest, now=world.clock())
-        if found is None:  # unknown, expired and used ones look alike
-            raise RefusedError("ticket_invalid")
-        return await _start(
-            world,
-            req,
-            client,
-            Kind.REGISTRATION,
-            person=found.person,
-            ticket=digest,
-            mediation=MEDIATIONS[0],
-            code_challenge=code_challenge,
+        ticket, mediation, code_challenge = body.get("ticket"), _mediation(body), code_challenge_of(body)
+        by_session = "authorization" in req.headers
+        if by_session and ticket is not None:
+            raise RefusedError("request_malformed", "Send a `ticket` or an Authorization header, not both.")
+        # A ticket's holder is not known yet: what is made without a prompt is made for who has just shown who they are.
+        if mediation == _CONDITIONAL and not (by_session and world.settings.conditional_create):
+            raise RefusedError("conditional_create_off")
+        right = await (
+            _right_of_session(world, req, client) if by_session else _right_of_ticket(world, ticket)
+        )
+        return await start_ceremony(
+            world, req, client, Kind.REGISTRATION, mediation=mediation, code_challenge=code_challenge, **right
         )
 
     return await by_method(req, {"POST": post})
+
+
+async def _right_of_ticket(world: World, ticket: object) -> dict[str, Any]:
+    """Who may register by this ticket, and by what right. Raises RefusedError."""
+    if not isinstance(ticket, str) or not 0 < len(ticket) <= MAX_TICKET_LENGTH:
+        raise RefusedError("request_malformed", "`ticket` is the text of an enrolment ticket.")
+    digest = digest_of(ticket)
+    found = await find_ticket(world.store, digest, now=world.clock())
+    if found is None:  # unknown, expired and used ones look alike
+        raise RefusedError("ticket_invalid")
+    return {"person": found.person, "ticket": digest, "recovery": found.recovery}
+
+
+async def _right_of_session(world: World, req: HttpRequest, client: Any) -> dict[str, Any]:
+    """Who may register by this session, and by what right. Raises RefusedError."""
+    session = await session_of(world, req, client, fresh=True)
+    return {
+        "person": session.person,
+        "session": session.ceremony_id,
+        "session_credential": session.credential_id,
+    }
 
 
 async def authentications(world: World, req: HttpRequest, client: Any) -> HttpResponse:
@@ -88,13 +108,13 @@ async def authentications(world: World, req: HttpRequest, client: Any) -> HttpRe
 
     async def post() -> HttpResponse:
         body = json_object(req)
-        return await _start(
+        return await start_ceremony(
             world,
             req,
             client,
             Kind.AUTHENTICATION,
             mediation=_mediation(body),
-            code_challenge=_code_challenge(body),
+            code_challenge=code_challenge_of(body),
         )
 
     return await by_method(req, {"POST": post})
@@ -147,13 +167,13 @@ async def ceremony_response(req: HttpRequest, client: Any) -> HttpResponse:
 
 def _mediation(body: Mapping[str, Any]) -> str:
     """What the client is about to do, as it says now: the ceremony remembers it. Raises RefusedError."""
-    mediation: object = body.get("mediation", MEDIATIONS[0])
+    mediation: object = body.get("mediation", _MODAL)
     if not isinstance(mediation, str) or mediation not in MEDIATIONS:
         raise RefusedError("request_malformed", f"`mediation` is one of: {', '.join(MEDIATIONS)}.")
     return mediation
 
 
-def _code_challenge(body: Mapping[str, Any]) -> str | None:
+def code_challenge_of(body: Mapping[str, Any]) -> str | None:
     """The client's proof key, if it has one. Raises RefusedError."""
     code_challenge: str | None = body.get("code_challenge")
     if code_challenge is not None and not is_code_challenge(code_challenge):
@@ -164,7 +184,7 @@ def _code_challenge(body: Mapping[str, Any]) -> str | None:
     return code_challenge
 
 
-async def _start(
+async def start_ceremony(
     world: World,
     req: HttpRequest,
     client: Any,
@@ -177,11 +197,15 @@ async def _start(
     username: str | None = None,
     session: str | None = None,
     session_credential: str | None = None,
+    recovery: str | None = None,
     details: Mapping[str, Any] | None = None,
+    limits: Sequence[Mapping[str, Any]] = (),
+    deadline_seconds: int | None = None,
 ) -> HttpResponse:
     """Start the orchestration, and wait briefly for its options, so that the usual client needs one round trip.
 
-    What is not said is null: see the input in orchestrators/ceremony.py.
+    What is not said is null: see the input in orchestrators/ceremony.py. `limits` are asked beside those of every start;
+    `deadline_seconds` is the kind's own, where it has one.
     """
     settings = world.settings
     started = new_ceremony_id(kind, world.random_bytes)
@@ -193,14 +217,18 @@ async def _start(
         "person": person,
         "ticket": ticket,
         "network": network,
-        "deadline_seconds": settings.ceremony_seconds,
-        "limits": limits_for(settings, ceremony_id=started, network=network, person=person),
+        "deadline_seconds": deadline_seconds or settings.ceremony_seconds,
+        "limits": [
+            *limits,
+            *limits_for(settings, ceremony_id=started, network=network, person=person),
+        ],
         "audit_shard": shard_name(started, settings.audit_shards),
         "mediation": mediation,
         "code_challenge": code_challenge,
         "username": username,
         "session": session,
         "session_credential": session_credential,
+        "recovery": recovery,
         "details": details,
     }
     await client.start_new(ORCHESTRATORS[kind], started, request)
