@@ -64,6 +64,7 @@ class RejectionCode(StrEnum):
     CREDENTIAL_ID_MISMATCH = "credential_id_mismatch"
     CREDENTIAL_TYPE_UNEXPECTED = "credential_type_unexpected"
     CREDENTIAL_UNKNOWN = "credential_unknown"
+    CREDENTIAL_DISABLED = "credential_disabled"
     CREDENTIAL_NOT_ALLOWED = "credential_not_allowed"
     CREDENTIAL_ID_TOO_LONG = "credential_id_too_long"
     CREDENTIAL_OWNER_MISMATCH = "credential_owner_mismatch"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from passkeys.attestation import Lenience
-from passkeys.metadata import PROHIBITED_BY_DEFAULT, ModelPolicy
+from passkeys.metadata import ModelPolicy
+from passkeys.models import model_policy_of
 from passkeys.settings import Settings
 
 
@@ -43,18 +44,12 @@ def policy_of(settings: Settings) -> Policy:
             tpm_vendors=frozenset(settings.attestation_tpm_vendors),
             **{word.replace("-", "_"): True for word in settings.attestation_lenience},
         ),
-        models=ModelPolicy(
-            prohibited=frozenset(PROHIBITED_BY_DEFAULT),
-            allowed=frozenset(settings.aaguid_allow),
-            denied=frozenset(settings.aaguid_deny),
-            unknown_allowed=True,
-            certification=None,
-        ),
+        models=model_policy_of(settings),
         transports_allowed=frozenset(settings.transports),
         sign_count_only_flagged=settings.sign_count == "flag",
     )
 
 
 def expected_origins(settings: Settings) -> tuple[str, ...]:
-    """Every origin that an answer may come from: pages, and native apps by the names that their systems give them."""
-    return settings.origins + settings.native_origins
+    """Every origin that an answer may come from: pages, related ones too, and native apps as their systems name them."""
+    return settings.origins + settings.related_origins + settings.native_origins

@@ -512,6 +512,7 @@ def test_a_statement_wrong_in_one_point(case: Case) -> None:
 # Codes that neither function raises, and who does.
 ELSEWHERE = {
     Code.CREDENTIAL_UNKNOWN: "activities/verify_authentication.py: nothing is stored under that id",
+    Code.CREDENTIAL_DISABLED: "activities/verify_authentication.py: an operator or the metadata has disabled it",
 }
 # Nets under what is not known to fall: the fuzz looks for it.
 NETS = {Code.ATTESTATION_INVALID}
