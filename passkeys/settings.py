@@ -317,7 +317,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_AUDIT_FLUSH_SCHEDULE", "audit_flush_schedule", "*/2 * * * * *", _schedule),
     Setting("PASSKEYS_TICKET_SECONDS", "ticket_seconds", "86400", _integer(60, 2_592_000)),
     Setting("PASSKEYS_SESSION_SECONDS", "session_seconds", "900", _integer(60, 3_600)),
-    Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(30, 3_600)),
+    Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(1, 3_600)),
     Setting("PASSKEYS_OPERATOR_ROLE", "operator_role", "operator", _role),
     Setting("PASSKEYS_RELATED_ORIGINS", "related_origins", "", _related_origins),
     Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
