@@ -13,8 +13,11 @@ import azure.functions as func
 from activities.append_audit import append_audit
 from activities.change_credential import change_credential
 from activities.issue_authentication_challenge import issue_authentication_challenge
+from activities.issue_recovery_challenge import issue_recovery_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.record_credential import record_credential
+from activities.record_recovery import record_recovery
+from activities.redeem_recovery import redeem_recovery
 from activities.resolve_claims import resolve_claims
 from activities.verify_authentication import verify_authentication
 from activities.verify_registration import verify_registration
@@ -23,6 +26,7 @@ from entities.rate_limiter import rate_limiter
 from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.recover_account import recover_account
 from orchestrators.register_passkey import register_passkey
 from passkeys.settings import load
 from passkeys.world import bind, open_world
@@ -47,7 +51,13 @@ world = open_world(settings, clock=lambda: datetime.now(UTC), random_bytes=secre
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for orchestrator in (register_passkey, authenticate_passkey, administer_credential, flush_audit):
+for orchestrator in (
+    register_passkey,
+    authenticate_passkey,
+    recover_account,
+    administer_credential,
+    flush_audit,
+):
     app.orchestration_trigger(context_name="context")(orchestrator)
 
 for entity in (rate_limiter, audit_log):
@@ -56,10 +66,13 @@ for entity in (rate_limiter, audit_log):
 for activity in (
     issue_registration_challenge,
     issue_authentication_challenge,
+    issue_recovery_challenge,
     verify_registration,
     verify_authentication,
     resolve_claims,
     record_credential,
+    record_recovery,
+    redeem_recovery,
     change_credential,
     append_audit,
 ):

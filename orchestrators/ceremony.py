@@ -17,10 +17,11 @@ them null or, in an instance that began before there was such a member, absent:
     session             the ceremony whose session authorized a registration
     session_credential  the credential that it was made with
     details             what is being approved; shown to whoever holds the id
+    recovery            the recovery that the ticket was issued for
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,7 +44,13 @@ MAX_FACTS = 4_096
 # What the activities learn of the start, where it was said. Not the proof key: it is for who asks afterwards.
 _TOLD = ("ceremony_id", "person", "username", "mediation", "details")
 # What the audit learns of the start, where it was said. Not the user name: people type passwords there.
-_RECORDED = ("mediation", "session", "details")
+_RECORDED = ("mediation", "session", "recovery", "details")
+
+
+def _new_credential(request: Json, answer: Json, verdict: Json) -> Json:  # noqa: ARG001 -- the verdict holds all of it
+    """A credential, and the right by which it may be: a ticket, or a session."""
+    right = {"ticket": request["ticket"], **_said(request, ("session", "session_credential"))}
+    return {**_said(request, _TOLD), **right, "credential": verdict["credential"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class Activities:
     issue: str
     verify: str
     record: str | None  # None: the verification itself records the use of the credential
+    # What is recorded, of the ceremony's input, of what was verified, and of the verdict.
+    to_record: Callable[[Json, Json, Json], Json] = _new_credential
 
 
 class _Progress:
@@ -142,8 +151,7 @@ def _steps(
         return progress.state
 
     if activities.record is not None:
-        right = {"ticket": request["ticket"], **_said(request, ("session", "session_credential"))}
-        record = {**_said(request, _TOLD), **right, "credential": verdict["credential"]}
+        record = activities.to_record(request, answer, verdict)
         (recording,) = yield from all_of(context, [context.call_activity(activities.record, record)])
         if not recording["recorded"]:
             progress.reason = recording["reason"]

@@ -340,7 +340,7 @@ def _life_paths() -> Json:
             "headers": {"Cache-Control": _header("The same for everybody.", pattern="^public")},
             "content": {"image/png": {"schema": {}}},
         },
-        **_problems("icon_unknown", "method_not_allowed"),
+        **_problems("icon_unknown", "method_not_allowed", "unavailable"),
     }
     return {
         "/ceremonies/{id}/signals": {
@@ -352,7 +352,7 @@ def _life_paths() -> Json:
                     "What the starter of an ended ceremony should signal to password managers.",
                     {
                         "200": _json("The signals.", "CeremonySignals"),
-                        **_problems("session_invalid", "ceremony_unknown", "method_not_allowed"),
+                        **_problems(*_SESSION_PROBLEMS, "ceremony_unknown", "method_not_allowed"),
                     },
                 )
             ),

@@ -75,8 +75,18 @@ PROBLEMS: Mapping[str, Kind] = {
         "The enrolment ticket is not valid",
         "Ask for a new enrolment link. A ticket works once and expires.",
     ),
+    "recovery_not_yours": Kind(
+        403,
+        "The recovery is not yours to finish",
+        "Its ticket is for the operator who started it, with the code_verifier of that start.",
+    ),
     "ceremony_unknown": Kind(
         404, "There is no such ceremony", "Check the id, or start a new ceremony. Ids are never reused."
+    ),
+    "person_unknown": Kind(
+        404,
+        "There is no such person who may sign in",
+        "Check the id in the directory. Whoever is disabled there is enabled there first.",
     ),
     "credential_unknown": Kind(
         404,
@@ -96,6 +106,19 @@ PROBLEMS: Mapping[str, Kind] = {
     ),
     "ceremony_finished": Kind(
         409, "The ceremony has already ended", "Read its outcome with GET, or start a new ceremony."
+    ),
+    "recovery_not_confirmed": Kind(
+        409,
+        "The recovery has not been confirmed",
+        "Wait for another operator to confirm it, or start a new one: GET /ceremonies/{id} tells how it stands.",
+    ),
+    "recovery_expired": Kind(
+        409, "The recovery was confirmed too long ago", "Start a new recovery, and take its ticket soon."
+    ),
+    "ticket_shown": Kind(
+        409,
+        "The ticket of this recovery was issued already",
+        "It is shown once. If it is lost, start a new recovery.",
     ),
     "last_credential": Kind(
         409,

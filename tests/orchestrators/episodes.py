@@ -22,6 +22,7 @@ from local_host.walk_state import Decision, Identity, Known
 from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.recover_account import recover_account
 from orchestrators.register_passkey import register_passkey
 
 Event = dict[str, Any]
@@ -31,6 +32,7 @@ START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 ORCHESTRATORS: dict[str, Function] = {
     "register_passkey": register_passkey,
     "authenticate_passkey": authenticate_passkey,
+    "recover_account": recover_account,
     "administer_credential": administer_credential,
     "flush_audit": flush_audit,
 }
@@ -40,10 +42,12 @@ KNOWN = Known(
         {
             "issue_registration_challenge",
             "issue_authentication_challenge",
+            "issue_recovery_challenge",
             "verify_registration",
             "verify_authentication",
             "resolve_claims",
             "record_credential",
+            "record_recovery",
             "change_credential",
             "append_audit",
         }

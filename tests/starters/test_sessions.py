@@ -9,6 +9,7 @@ import pytest
 from passkeys.credentials import StandingState, credential_name
 from passkeys.errors import DirectoryUnavailable, StoreUnavailable
 from passkeys.world import World
+from starters.credentials import credentials
 from starters.problems import RefusedError
 from starters.sessions import Session, operator_of, session_of
 from tests.starters.fakes import AUTHENTICATION, NOW, REGISTRATION, FakeClient, body_of, instance, request
@@ -197,14 +198,17 @@ async def test_a_person_who_is_not_active_has_none(world: World, client: FakeCli
 async def test_who_cannot_be_asked_about_may_not(
     world: World, client: FakeClient, failing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fail closed, and say that it is ours: 503."""
+    """Fail closed, and say that it is ours: 503, and when to come back."""
 
     async def fail(*_: object) -> None:
         raise DirectoryUnavailable("away") if failing == "directory" else StoreUnavailable("x", "away")
 
     target = type(world.directory) if failing == "directory" else type(world.store)
     monkeypatch.setattr(target, "find" if failing == "directory" else "get", fail)
-    assert await code_of(world, client, has_ended(client, AUTHENTICATION)) == "unavailable"
+    header = {"authorization": has_ended(client, AUTHENTICATION)}
+    answer = await credentials(world, request("GET", "/credentials", headers=header), client)
+    assert (answer.status_code, body_of(answer)["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
 
 
 async def test_a_session_that_is_to_be_stepped_up_says_so(world: World, client: FakeClient) -> None:
