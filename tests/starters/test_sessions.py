@@ -105,6 +105,13 @@ async def test_a_ceremony_that_ended_otherwise_is_none(
     assert await code_of(world, client, has_ended(client, AUTHENTICATION, outcome)) == "session_invalid"
 
 
+async def test_an_approval_is_no_session(world: World, client: FakeClient) -> None:
+    """Whoever approved a recovery has proved who they were for that alone; and its starter is not who answered it."""
+    header = has_ended(client, "recovery-" + "4" * 32, person="grace", credential_id=GRACES)
+    assert await code_of(world, client, header) == "session_invalid"
+    assert await code_of(world, client, header, operator=True) == "session_invalid"
+
+
 async def test_a_running_ceremony_and_one_that_the_engine_ended_are_none(
     world: World, client: FakeClient
 ) -> None:
