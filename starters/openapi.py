@@ -340,7 +340,7 @@ def _life_paths() -> Json:
             "headers": {"Cache-Control": _header("The same for everybody.", pattern="^public")},
             "content": {"image/png": {"schema": {}}},
         },
-        **_problems("icon_unknown", "method_not_allowed"),
+        **_problems("icon_unknown", "method_not_allowed", "unavailable"),
     }
     return {
         "/ceremonies/{id}/signals": {
@@ -352,7 +352,7 @@ def _life_paths() -> Json:
                     "What the starter of an ended ceremony should signal to password managers.",
                     {
                         "200": _json("The signals.", "CeremonySignals"),
-                        **_problems("session_invalid", "ceremony_unknown", "method_not_allowed"),
+                        **_problems(*_SESSION_PROBLEMS, "ceremony_unknown", "method_not_allowed"),
                     },
                 )
             ),
@@ -444,9 +444,19 @@ def _in_session(methods: Json) -> Json:
 
 
 def _by_operator(methods: Json) -> Json:
-    """The host asks for the key, and answers 401 without content; we ask for the operator's session."""
+    """Two ask: the host for the key, whose 401 has no content, and we for the session, whose 401 is a problem."""
+    unauthorized = {
+        "description": (
+            "The function key is missing or wrong: the host answers, without content. "
+            "Or the problem `session_invalid` or `session_stale`, with WWW-Authenticate."
+        )
+    }
     return {
-        method: {**operation, "security": [{"functionKey": [], "session": []}]}
+        method: {
+            **operation,
+            "responses": {**operation["responses"], "401": unauthorized},
+            "security": [{"functionKey": [], "session": []}],
+        }
         for method, operation in methods.items()
     }
 

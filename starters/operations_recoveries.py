@@ -14,14 +14,13 @@ from passkeys.directory import PERSON_ID, Person, PersonStatus
 from passkeys.errors import DirectoryUnavailable
 from passkeys.recoveries import MAX_DISPLAY_NAME, Details
 from passkeys.world import World
-from starters.answers import by_method
+from starters.answers import RETRY_AFTER_SECONDS, by_method
 from starters.ceremonies import code_challenge_of, start_ceremony
 from starters.limits import recovery_limits
 from starters.operations_credentials import reason_of
 from starters.problems import RefusedError
 from starters.requests import json_object
 from starters.sessions import operator_of
-from starters.views import RETRY_AFTER_SECONDS
 
 
 async def operations_recoveries(world: World, req: HttpRequest, client: Any) -> HttpResponse:
