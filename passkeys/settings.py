@@ -15,13 +15,34 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
+from passkeys.attestation import AnchorsInvalid, TrustAnchors, read_anchors
 from passkeys.errors import SettingsError
+from passkeys.extensions import EXTENSIONS
+from passkeys.metadata import CERTIFICATION_LEVELS, PROHIBITED_BY_DEFAULT, STATUSES
 from passkeys.rate_limit import Limit
 from passkeys.related_origins import MAX_LABELS, label_of, labels_of
 
 # An https page may use any RP ID that its host ends with; a plain http page is a secure context here only.
 _LOCAL_HOST = "localhost"
+# WebAuthn L3 §8, in the order of their sections.
+_FORMATS = ("none", "packed", "tpm", "android-key", "fido-u2f", "apple", "compound")
+# passkeys.attestation.Lenience, field by field.
+_LENIENCE = (
+    "tpm-unbound-keys",
+    "android-software-enforced",
+    "android-unspecified",
+    "u2f-aaguid",
+    "packed-enterprise",
+)
+# WebAuthn L3 §5.8.4.
+_TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "hybrid", "internal")
+_NATIVE_ORIGIN = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_TPM_VENDOR = re.compile(r"id:[0-9A-F]{8}")
+_AAGUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +56,32 @@ class Settings:
     store: Path
     ceremony_seconds: int
     attestation: str
+    attestation_trust: str
+    attestation_roots: TrustAnchors
+    attestation_formats: tuple[str, ...]
+    attestation_lenience: tuple[str, ...]
+    attestation_tpm_vendors: tuple[str, ...]
+    aaguid_allow: tuple[str, ...]
+    aaguid_deny: tuple[str, ...]
     user_verification: str
+    backup_eligible: str
+    sign_count: str
+    cross_origin: str
+    top_origins: tuple[str, ...]
+    native_origins: tuple[str, ...]
+    attachment: str
+    transports: tuple[str, ...]
     algorithms: tuple[int, ...]
+    metadata: str | None
+    metadata_root: tuple[bytes, ...]
+    metadata_signer: str
+    metadata_schedule: str
+    metadata_prohibited: tuple[str, ...]
+    unknown_models: str
+    certification: str
+    revoked_credentials: str
+    extensions: tuple[str, ...]
+    credential_protection: str
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
@@ -100,12 +145,19 @@ def _some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
+def _one_or_more(what: str, *allowed: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        words = _some_of(*allowed)(text)
+        if not words:
+            raise ValueError(f"must be the name of one {what} at least")
+        return words
+
+    return parse
+
+
 def _algorithms(text: str) -> tuple[int, ...]:
     numbers = {algorithm.name: algorithm.cose for algorithm in ALGORITHMS.values()}
-    names = _some_of(*numbers)(text)
-    if not names:
-        raise ValueError("must be the name of one algorithm at least")
-    return tuple(numbers[name] for name in names)
+    return tuple(numbers[name] for name in _one_or_more("algorithm", *numbers)(text))
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -156,6 +208,56 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _top_origins(text: str) -> tuple[str, ...]:
+    return _origins(text) if text else ()
+
+
+def _native_origins(text: str) -> tuple[str, ...]:
+    # What Android puts into client data for an app: the SHA-256 of its signing certificate, in base64url.
+    origins = _words(text)
+    if len(set(origins)) != len(origins) or not all(map(_NATIVE_ORIGIN.fullmatch, origins)):
+        raise ValueError(
+            "must be a comma-separated list, each at most once, of android:apk-key-hash: and 43 characters of base64url "
+            "(iOS apps answer with an https origin: see PASSKEYS_ORIGINS)"
+        )
+    return origins
+
+
+def _aaguids(text: str) -> tuple[str, ...]:
+    aaguids = _words(text)
+    if len(set(aaguids)) != len(aaguids) or not all(map(_AAGUID.fullmatch, aaguids)):
+        raise ValueError(
+            "must be a comma-separated list, each at most once, of AAGUIDs such as 08987058-cadc-4b81-b6e1-30de50dcbe96, "
+            "in lower case"
+        )
+    return aaguids
+
+
+def _tpm_vendors(text: str) -> tuple[str, ...]:
+    vendors = _words(text)
+    if len(set(vendors)) != len(vendors) or not all(map(_TPM_VENDOR.fullmatch, vendors)):
+        raise ValueError(
+            "must be a comma-separated list, each at most once, of TPM vendors as certificates name them, such as id:FFFFF1D0"
+        )
+    return vendors
+
+
+def _roots(text: str) -> TrustAnchors:
+    """The trust anchors in a folder's files."""
+    try:
+        files = (
+            {file.name: file.read_bytes() for file in Path(text).iterdir() if not file.name.startswith(".")}
+            if text
+            else {}
+        )
+    except OSError:
+        raise ValueError("must be the path of a folder of files that can be read") from None
+    try:
+        return read_anchors(files)
+    except AnchorsInvalid as invalid:
+        raise ValueError(f"must be a folder of trust anchors: {invalid}".removesuffix(".")) from None
+
+
 def _is_origin(text: str) -> bool:
     try:
         parts = urlsplit(text)
@@ -182,6 +284,46 @@ def _is_domain(text: str) -> bool:
             re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(?<!-)", label) for label in labels
         )
     return False
+
+
+def _metadata(text: str) -> str | None:
+    """An https address, or the path of a file; which of the two, `is_address` tells."""
+    if not text or (not is_address(text) and Path(text).is_file()):
+        return text or None
+    try:
+        parts = urlsplit(text)
+        wrong = parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or bool(parts.fragment)
+        parts.port  # noqa: B018 -- raises for one that is none
+    except ValueError:
+        wrong = True
+    if wrong or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be an https address, or the path of a file that exists")
+    return text
+
+
+def is_address(source: str) -> bool:
+    """Whether PASSKEYS_METADATA names an address, and not a file."""
+    return "://" in source
+
+
+def _certificates(text: str) -> tuple[bytes, ...]:
+    """The certificates of a PEM file, in DER."""
+    try:
+        found = x509.load_pem_x509_certificates(Path(text).read_bytes()) if text else []
+    except (OSError, ValueError):
+        raise ValueError("must be the path of a PEM file with one certificate or more") from None
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in found)
+
+
+def _signer(text: str) -> str:
+    if not _is_domain(text):
+        raise ValueError("must be a domain name in lower case, such as mds.fidoalliance.org")
+    return text
+
+
+def _statuses(text: str) -> tuple[str, ...]:
+    # An empty value means the default, so that "none of them" needs a word.
+    return () if text == "none" else _some_of(*STATUSES)(text)
 
 
 def _schedule(text: str) -> str:
@@ -228,8 +370,41 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_STORE", "store", _default_store, _store),
     Setting("PASSKEYS_CEREMONY_SECONDS", "ceremony_seconds", "300", _integer(1, 600)),
     Setting("PASSKEYS_ATTESTATION", "attestation", "none", _one_of("none", "indirect", "direct")),
+    Setting("PASSKEYS_ATTESTATION_TRUST", "attestation_trust", "any", _one_of("any", "trusted")),
+    Setting("PASSKEYS_ATTESTATION_ROOTS", "attestation_roots", "", _roots),
+    Setting(
+        "PASSKEYS_ATTESTATION_FORMATS",
+        "attestation_formats",
+        ",".join(_FORMATS),
+        _one_or_more("format", *_FORMATS),
+    ),
+    Setting("PASSKEYS_ATTESTATION_LENIENCE", "attestation_lenience", "", _some_of(*_LENIENCE)),
+    Setting("PASSKEYS_ATTESTATION_TPM_VENDORS", "attestation_tpm_vendors", "", _tpm_vendors),
+    Setting("PASSKEYS_AAGUID_ALLOW", "aaguid_allow", "", _aaguids),
+    Setting("PASSKEYS_AAGUID_DENY", "aaguid_deny", "", _aaguids),
     Setting("PASSKEYS_USER_VERIFICATION", "user_verification", "required", _one_of("required", "preferred")),
+    Setting("PASSKEYS_BACKUP_ELIGIBLE", "backup_eligible", "allow", _one_of("allow", "refuse")),
+    Setting("PASSKEYS_SIGN_COUNT", "sign_count", "reject", _one_of("reject", "flag")),
+    Setting("PASSKEYS_CROSS_ORIGIN", "cross_origin", "deny", _one_of("deny", "allow")),
+    Setting("PASSKEYS_TOP_ORIGINS", "top_origins", "", _top_origins),
+    Setting("PASSKEYS_NATIVE_ORIGINS", "native_origins", "", _native_origins),
+    Setting("PASSKEYS_ATTACHMENT", "attachment", "any", _one_of("any", "platform", "cross-platform")),
+    Setting("PASSKEYS_TRANSPORTS", "transports", "", _some_of(*_TRANSPORTS)),
     Setting("PASSKEYS_ALGORITHMS", "algorithms", ",".join(DEFAULT_ALGORITHMS), _algorithms),
+    Setting("PASSKEYS_METADATA", "metadata", "", _metadata),
+    Setting("PASSKEYS_METADATA_ROOT", "metadata_root", "", _certificates),
+    Setting("PASSKEYS_METADATA_SIGNER", "metadata_signer", "mds.fidoalliance.org", _signer),
+    Setting("PASSKEYS_METADATA_SCHEDULE", "metadata_schedule", "0 0 3 * * *", _schedule),
+    Setting(
+        "PASSKEYS_METADATA_PROHIBITED", "metadata_prohibited", ",".join(PROHIBITED_BY_DEFAULT), _statuses
+    ),
+    Setting("PASSKEYS_UNKNOWN_MODELS", "unknown_models", "allow", _one_of("allow", "refuse")),
+    Setting("PASSKEYS_CERTIFICATION", "certification", "none", _one_of("none", *CERTIFICATION_LEVELS)),
+    Setting("PASSKEYS_REVOKED_CREDENTIALS", "revoked_credentials", "disable", _one_of("disable", "step-up")),
+    Setting("PASSKEYS_EXTENSIONS", "extensions", "credProps", _some_of(*EXTENSIONS)),
+    Setting(
+        "PASSKEYS_CREDENTIAL_PROTECTION", "credential_protection", "prefer", _one_of("prefer", "require")
+    ),
     Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
@@ -303,10 +478,11 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
         mistakes.append(
             "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more than the capacity in PASSKEYS_LIMIT_GLOBAL, or a shard would admit nobody."
         )
-    if values.get("fresh_seconds", 0) > values.get("session_seconds", 3_600):
-        mistakes.append(
-            "PASSKEYS_FRESH_SECONDS: must not be more than PASSKEYS_SESSION_SECONDS: what is good for changes is good for reading."
-        )
+    mistakes += [
+        mistake
+        for fields, contradict, mistake in _CONTRADICTIONS
+        if values.keys() >= set(fields) and contradict(*(values[field] for field in fields))
+    ]
     azure = _sign_of_azure(environ)
     if values.get("profile") == "local" and azure is not None:
         mistakes.append(
@@ -334,6 +510,66 @@ def _unrelated(origins: tuple[str, ...], rp_id: str | None) -> list[str]:
             f"PASSKEYS_RELATED_ORIGINS: has {len(labels)} domain labels ({', '.join(sorted(labels))}). Browsers read {MAX_LABELS}; take some out."
         )
     return mistakes
+
+
+# What would refuse everybody, or only seem to protect: the fields, whether their values contradict, and what to do.
+_CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = (
+    (
+        ("top_origins", "cross_origin"),
+        lambda top_origins, cross_origin: bool(top_origins) and cross_origin == "deny",
+        "PASSKEYS_TOP_ORIGINS: says nothing while PASSKEYS_CROSS_ORIGIN='deny'; set that to 'allow', or leave this out.",
+    ),
+    (
+        ("attestation_trust", "attestation"),
+        lambda trust, attestation: trust == "trusted" and attestation == "none",
+        "PASSKEYS_ATTESTATION_TRUST='trusted': nobody could enrol while PASSKEYS_ATTESTATION='none'; set that to 'direct'.",
+    ),
+    (
+        ("attestation_trust", "attestation_roots", "metadata"),
+        lambda trust, roots, metadata: trust == "trusted" and not roots.by_format and metadata is None,
+        "PASSKEYS_ATTESTATION_TRUST='trusted': nobody could enrol without a trust anchor; set PASSKEYS_ATTESTATION_ROOTS or PASSKEYS_METADATA.",
+    ),
+    (
+        ("aaguid_allow", "attestation_trust"),
+        lambda allowed, trust: bool(allowed) and trust == "any",
+        "PASSKEYS_AAGUID_ALLOW: anybody can claim any AAGUID while PASSKEYS_ATTESTATION_TRUST='any'; set that to 'trusted'.",
+    ),
+    (
+        ("aaguid_allow", "aaguid_deny"),
+        lambda allowed, denied: bool(set(allowed) & set(denied)),
+        "PASSKEYS_AAGUID_DENY: must not name what PASSKEYS_AAGUID_ALLOW names.",
+    ),
+    (
+        ("metadata", "metadata_root"),
+        lambda metadata, root: metadata is not None and not root,
+        "PASSKEYS_METADATA_ROOT: must be set with PASSKEYS_METADATA: the PEM file of the root that its signer leads to.",
+    ),
+    (
+        ("metadata", "metadata_root"),
+        lambda metadata, root: metadata is None and bool(root),
+        "PASSKEYS_METADATA: must be set with PASSKEYS_METADATA_ROOT: where the metadata is read.",
+    ),
+    (
+        ("unknown_models", "metadata"),
+        lambda unknown, metadata: unknown == "refuse" and metadata is None,
+        "PASSKEYS_UNKNOWN_MODELS='refuse': nobody could enrol, since without PASSKEYS_METADATA every model is unknown.",
+    ),
+    (
+        ("certification", "metadata"),
+        lambda certification, metadata: certification != "none" and metadata is None,
+        "PASSKEYS_CERTIFICATION: nobody could enrol, since without PASSKEYS_METADATA no model is known to be certified.",
+    ),
+    (
+        ("credential_protection", "extensions"),
+        lambda protection, extensions: protection == "require" and "credProtect" not in extensions,
+        "PASSKEYS_CREDENTIAL_PROTECTION='require': nobody is asked for it; name credProtect in PASSKEYS_EXTENSIONS.",
+    ),
+    (
+        ("fresh_seconds", "session_seconds"),
+        lambda fresh, session: fresh > session,
+        "PASSKEYS_FRESH_SECONDS: must not be more than PASSKEYS_SESSION_SECONDS: what is good for changes is good for reading.",
+    ),
+)
 
 
 # One of these is set on every plan: an instance id where App Service runs the app, a pod or service name on Flex

@@ -10,6 +10,7 @@ import pytest
 from passkeys.errors import SettingsError
 from passkeys.rate_limit import Limit
 from passkeys.settings import SETTINGS, Settings, load
+from tests.metadata_kit import INTERMEDIATE, ROOT, write_root
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 ROWS = {
@@ -68,8 +69,33 @@ WRONG = {
     ],
     "PASSKEYS_CEREMONY_SECONDS": ["0", "601", "5m", "-1", "1.5", " 300", "٣٠٠"],
     "PASSKEYS_ATTESTATION": ["enterprise", "None"],
+    "PASSKEYS_ATTESTATION_TRUST": ["all"],
+    "PASSKEYS_ATTESTATION_ROOTS": ["/nowhere", __file__],
+    "PASSKEYS_ATTESTATION_FORMATS": ["android-safetynet", "none,none", ","],
+    "PASSKEYS_AAGUID_ALLOW": ["08987058cadc4b81b6e130de50dcbe96", "08987058-CADC-4b81-b6e1-30de50dcbe96", "yubikey"],
+    "PASSKEYS_AAGUID_DENY": ["00000000-0000-0000-0000-000000000000,00000000-0000-0000-0000-000000000000"],
+    "PASSKEYS_BACKUP_ELIGIBLE": ["deny"],
+    "PASSKEYS_SIGN_COUNT": ["ignore"],
+    "PASSKEYS_CROSS_ORIGIN": ["list"],
+    "PASSKEYS_TOP_ORIGINS": ["example.com", "https://example.com/", "http://example.com", ","],
+    "PASSKEYS_NATIVE_ORIGINS": ["https://example.com", "android:apk-key-hash:short", "android:apk-key-hash:" + "A" * 42 + "B"],
+    "PASSKEYS_ATTACHMENT": ["internal"],
+    "PASSKEYS_TRANSPORTS": ["cable", "usb,usb"],
+    "PASSKEYS_EXTENSIONS": ["hmac-secret", "prf,prf"],
+    "PASSKEYS_CREDENTIAL_PROTECTION": ["3"],
     "PASSKEYS_USER_VERIFICATION": ["discouraged"],
     "PASSKEYS_ALGORITHMS": ["RS1", "ES256,ES256", "-7", ","],
+    "PASSKEYS_METADATA": [
+        "http://mds.fidoalliance.org/", "https://", "https://user@mds.example/", "https://mds.example/#x", "https://mds.example:x/",
+        "ftp://mds.example/", "/nowhere/blob.jwt", "https://mds.example/a b",
+    ],
+    "PASSKEYS_METADATA_ROOT": ["/nowhere/root.pem", __file__],
+    "PASSKEYS_METADATA_SIGNER": ["https://mds.example", "MDS.example"],
+    "PASSKEYS_METADATA_SCHEDULE": ["daily"],
+    "PASSKEYS_METADATA_PROHIBITED": ["revoked", "REVOKED,REVOKED", "none,REVOKED"],
+    "PASSKEYS_UNKNOWN_MODELS": ["deny"],
+    "PASSKEYS_CERTIFICATION": ["FIDO_CERTIFIED_L4"],
+    "PASSKEYS_REVOKED_CREDENTIALS": ["step_up", "ignore"],
     "PASSKEYS_HINTS": ["phone", "hybrid,hybrid"],
     "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
     "PASSKEYS_LIMIT_PERSON": ["ten/600"],
@@ -148,6 +174,7 @@ def test_the_local_profile_starts_on_this_machine(host: str) -> None:
     assert load({"WEBSITE_HOSTNAME": host, "CONTAINER_NAME": "mine"} | origins).profile == "local"
 
 
+MODEL = "08987058-cadc-4b81-b6e1-30de50dcbe96"
 CONTRADICTIONS = [
     (
         {"PASSKEYS_RP_ID": "example.org", "PASSKEYS_ORIGINS": "https://example.com"},
@@ -170,6 +197,15 @@ CONTRADICTIONS = [
         },
         "has 6 domain labels \\(a, b, c, d, e, f\\)",
     ),
+    ({"PASSKEYS_TOP_ORIGINS": "https://example.com"}, "PASSKEYS_TOP_ORIGINS: says nothing"),
+    ({"PASSKEYS_ATTESTATION_TRUST": "trusted"}, "nobody could enrol while PASSKEYS_ATTESTATION='none'"),
+    (
+        {"PASSKEYS_ATTESTATION_TRUST": "trusted", "PASSKEYS_ATTESTATION": "direct"},
+        "nobody could enrol without a trust anchor",
+    ),
+    ({"PASSKEYS_AAGUID_ALLOW": MODEL}, "PASSKEYS_AAGUID_ALLOW: anybody can claim any AAGUID"),
+    ({"PASSKEYS_AAGUID_ALLOW": MODEL, "PASSKEYS_AAGUID_DENY": MODEL}, "PASSKEYS_AAGUID_DENY: must not name"),
+    ({"PASSKEYS_CREDENTIAL_PROTECTION": "require"}, "nobody is asked for it; name credProtect"),
     ({"PASSKEYS_FRESH_SECONDS": "901"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
     ({"PASSKEYS_SESSION_SECONDS": "299"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
 ]
@@ -199,6 +235,61 @@ def test_good_values_are_taken() -> None:
     assert settings.limit_person == Limit(1_000_000, 86_400)
 
 
+def test_a_whole_policy_is_taken(tmp_path: Path) -> None:
+    """Everything strict, and nothing of it contradicts another."""
+    app = "android:apk-key-hash:" + "A" * 42 + "E"
+    settings = load(
+        {
+            "PASSKEYS_ATTESTATION": "direct",
+            "PASSKEYS_ATTESTATION_TRUST": "trusted",
+            "PASSKEYS_ATTESTATION_ROOTS": str(tmp_path),
+            "PASSKEYS_ATTESTATION_FORMATS": "packed,tpm",
+            "PASSKEYS_AAGUID_ALLOW": MODEL,
+            "PASSKEYS_CROSS_ORIGIN": "allow",
+            "PASSKEYS_TOP_ORIGINS": "https://example.com, http://localhost",
+            "PASSKEYS_NATIVE_ORIGINS": app,
+            "PASSKEYS_EXTENSIONS": "credProps,credProtect",
+            "PASSKEYS_CREDENTIAL_PROTECTION": "require",
+        }
+    )
+    assert settings.attestation_roots == tmp_path
+    assert settings.top_origins == ("https://example.com", "http://localhost")
+    assert (settings.native_origins, settings.aaguid_allow) == ((app,), (MODEL,))
+
+
 def test_an_empty_value_is_not_set() -> None:
     """As Azure and local.settings.json write "not set"."""
     assert load({setting.name: "" for setting in SETTINGS}) == load({})
+
+
+def test_metadata_needs_its_root_and_the_root_its_metadata(tmp_path: Path) -> None:
+    """One without the other is a mistake; both together are read: the file's certificates, in DER."""
+    root = str(write_root(tmp_path / "root.pem", ROOT, INTERMEDIATE))
+    source = "https://mds.fidoalliance.org/"
+    settings = load({"PASSKEYS_METADATA": source, "PASSKEYS_METADATA_ROOT": root})
+    assert (settings.metadata, settings.metadata_root) == (source, (ROOT.der, INTERMEDIATE.der))
+    for environ in ({"PASSKEYS_METADATA": source}, {"PASSKEYS_METADATA_ROOT": root}):
+        with pytest.raises(SettingsError, match="must be set with"):
+            load(environ)
+
+
+def test_metadata_may_be_a_file(tmp_path: Path) -> None:
+    """One that is there: a path that is misspelt is found at the start."""
+    blob = tmp_path / "blob.jwt"
+    root = str(write_root(tmp_path / "root.pem"))
+    blob.write_text("x")
+    assert load({"PASSKEYS_METADATA": str(blob), "PASSKEYS_METADATA_ROOT": root}).metadata == str(blob)
+
+
+@pytest.mark.parametrize(
+    "environ", [{"PASSKEYS_UNKNOWN_MODELS": "refuse"}, {"PASSKEYS_CERTIFICATION": "FIDO_CERTIFIED_L1"}]
+)
+def test_what_metadata_alone_can_tell_needs_metadata(environ: dict[str, str]) -> None:
+    """Else nobody could register, and the first to notice would be a person."""
+    with pytest.raises(SettingsError, match="without PASSKEYS_METADATA"):
+        load(environ)
+
+
+def test_no_status_need_be_prohibited() -> None:
+    """An empty value means the default, so there is a word for it."""
+    assert load({"PASSKEYS_METADATA_PROHIBITED": "none"}).metadata_prohibited == ()
