@@ -416,7 +416,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_AUDIT_FLUSH_SCHEDULE", "audit_flush_schedule", "*/2 * * * * *", _schedule),
     Setting("PASSKEYS_TICKET_SECONDS", "ticket_seconds", "86400", _integer(60, 2_592_000)),
     Setting("PASSKEYS_SESSION_SECONDS", "session_seconds", "900", _integer(60, 3_600)),
-    Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(30, 3_600)),
+    Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(1, 3_600)),
     Setting("PASSKEYS_OPERATOR_ROLE", "operator_role", "operator", _role),
     Setting("PASSKEYS_RECOVERY_OPERATORS", "recovery_operators", "2", _integer(1, 2)),
     Setting("PASSKEYS_RECOVERY_SECONDS", "recovery_seconds", "900", _integer(1, 3_600)),

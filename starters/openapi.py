@@ -477,9 +477,19 @@ def _in_session(methods: Json) -> Json:
 
 
 def _by_operator(methods: Json) -> Json:
-    """The host asks for the key, and answers 401 without content; we ask for the operator's session."""
+    """Two ask: the host for the key, whose 401 has no content, and we for the session, whose 401 is a problem."""
+    unauthorized = {
+        "description": (
+            "The function key is missing or wrong: the host answers, without content. "
+            "Or the problem `session_invalid` or `session_stale`, with WWW-Authenticate."
+        )
+    }
     return {
-        method: {**operation, "security": [{"functionKey": [], "session": []}]}
+        method: {
+            **operation,
+            "responses": {**operation["responses"], "401": unauthorized},
+            "security": [{"functionKey": [], "session": []}],
+        }
         for method, operation in methods.items()
     }
 

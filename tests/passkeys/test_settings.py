@@ -107,7 +107,7 @@ WRONG = {
     "PASSKEYS_AUDIT_FLUSH_SCHEDULE": ["* * * * *", "every 2 seconds", "* * * * * * *"],
     "PASSKEYS_TICKET_SECONDS": ["59", "2592001"],
     "PASSKEYS_SESSION_SECONDS": ["59", "3601", "1h"],
-    "PASSKEYS_FRESH_SECONDS": ["29", "3601"],
+    "PASSKEYS_FRESH_SECONDS": ["0", "3601"],
     "PASSKEYS_RECOVERY_OPERATORS": ["0", "3", "two"],
     "PASSKEYS_RECOVERY_SECONDS": ["0", "3601"],
     "PASSKEYS_OPERATOR_ROLE": ["the operator", " ", "x" * 129, "op,erator", "-"],
