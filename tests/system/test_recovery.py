@@ -278,12 +278,8 @@ def test_who_loses_the_role_in_between_has_no_part_in_it(tmp_path: Path, who: st
         katherines, _ = new(host, "katherine")
         started = start(by_grace)
     with restarted(tmp_path, {**PEOPLE, who: {"display_name": who}}) as host:
-        assert told(confirm(host.url, started, moved(katherines))) == NOT_ALLOWED
+        assert told(confirm(host.url, started, katherines)) == NOT_ALLOWED
         assert seen_by_operators(host, started.ceremony_id)["reason"] == reason
-
-
-def moved(passkey: Passkey) -> Passkey:
-    return passkey
 
 
 def test_a_starter_who_loses_the_role_gets_no_ticket(tmp_path: Path) -> None:
