@@ -419,7 +419,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(1, 3_600)),
     Setting("PASSKEYS_OPERATOR_ROLE", "operator_role", "operator", _role),
     Setting("PASSKEYS_RECOVERY_OPERATORS", "recovery_operators", "2", _integer(1, 2)),
-    Setting("PASSKEYS_RECOVERY_SECONDS", "recovery_seconds", "900", _integer(60, 3_600)),
+    Setting("PASSKEYS_RECOVERY_SECONDS", "recovery_seconds", "900", _integer(1, 3_600)),
     Setting("PASSKEYS_RELATED_ORIGINS", "related_origins", "", _related_origins),
     Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),

@@ -6,9 +6,8 @@ Made from the same tables as the answers themselves (problems, stages, outcomes,
 from typing import Any
 
 from passkeys.ceremony import CEREMONY_ID, Stage
-from passkeys.directory import PERSON_ID
 from starters.authenticators import AAGUID
-from starters.openapi_schemas import SCHEMAS
+from starters.openapi_schemas import PERSON_ID, SCHEMAS
 from starters.problems import MEDIA_TYPE, PROBLEMS
 from starters.waiting import MAX_POLL_WAIT_SECONDS
 
@@ -400,7 +399,7 @@ def _life_paths() -> Json:
                     "200": _json("The passkeys, oldest first.", "OperatorCredentials"),
                     **_problems("parameter_invalid", *_OPERATOR_PROBLEMS, "method_not_allowed"),
                 },
-                [{**_query("person", "The person's id in the directory.", _PERSON_ID), "required": True}],
+                [{**_query("person", "The person's id in the directory.", PERSON_ID), "required": True}],
             )
         ),
         **{
@@ -416,7 +415,41 @@ def _life_paths() -> Json:
     }
 
 
-_PERSON_ID: Json = {"type": "string", "pattern": f"^{PERSON_ID.pattern.removesuffix(chr(92) + 'Z')}$"}
+def _recovery_paths() -> Json:
+    """Recovery, by operators."""
+    start = _start(
+        "recovery",
+        "StartRecovery",
+        "Start a recovery of a person who has lost their passkeys, for another operator to confirm.",
+        *_OPERATOR_PROBLEMS,
+        "session_stale",
+        "person_unknown",
+    )
+    ticket = {
+        "operationId": "takeRecoveryTicket",
+        "tags": ["operations"],
+        "summary": "Take the enrolment ticket of a recovery that was confirmed: once, by who started it.",
+        "requestBody": _body("TakeTicket"),
+        "responses": {
+            "200": _json("The ticket. It is shown this once.", "Ticket"),
+            **_problems(
+                *_BODY_PROBLEMS,
+                *_OPERATOR_PROBLEMS,
+                "session_stale",
+                "recovery_not_yours",
+                "ceremony_unknown",
+                "method_not_allowed",
+                "recovery_not_confirmed",
+                "recovery_expired",
+                "ticket_shown",
+                "rate_limited",
+            ),
+        },
+    }
+    return {
+        "/operations/recoveries": _by_operator({"post": start}),
+        "/operations/recoveries/{id}/ticket": {"parameters": [_ID], **_by_operator({"post": ticket})},
+    }
 
 
 def _decision(verb: str, summary: str) -> Json:
@@ -476,7 +509,7 @@ def document() -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "paths": {**_paths(), **_life_paths()},
+        "paths": {**_paths(), **_life_paths(), **_recovery_paths()},
         "components": {
             "schemas": SCHEMAS,
             "securitySchemes": {

@@ -28,7 +28,7 @@ from passkeys.errors import AuditBroken
 from tests.hosts import MASTER_KEY, ROOT
 
 TERMINAL = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
-CEREMONIES = ("registration-", "authentication-")
+CEREMONIES = ("registration-", "authentication-", "recovery-")
 ACTS = ("act-",)
 
 

@@ -113,7 +113,7 @@ WRONG = {
     "PASSKEYS_SESSION_SECONDS": ["59", "3601", "1h"],
     "PASSKEYS_FRESH_SECONDS": ["0", "3601"],
     "PASSKEYS_RECOVERY_OPERATORS": ["0", "3", "two"],
-    "PASSKEYS_RECOVERY_SECONDS": ["59", "3601"],
+    "PASSKEYS_RECOVERY_SECONDS": ["0", "3601"],
     "PASSKEYS_OPERATOR_ROLE": ["the operator", " ", "x" * 129, "op,erator", "-"],
     "PASSKEYS_RELATED_ORIGINS": ["example.com", "https://example.com/", "http://example.com", "https://a.example,https://a.example", ","],
     "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
