@@ -13,6 +13,8 @@ import azure.functions as func
 from activities.append_audit import append_audit
 from activities.issue_authentication_challenge import issue_authentication_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
+from activities.judge_credentials import judge_credentials
+from activities.load_metadata import load_metadata
 from activities.record_credential import record_credential
 from activities.resolve_claims import resolve_claims
 from activities.verify_authentication import verify_authentication
@@ -21,14 +23,23 @@ from entities.audit_log import audit_log
 from entities.rate_limiter import rate_limiter
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.refresh_metadata import refresh_metadata
 from orchestrators.register_passkey import register_passkey
 from passkeys.settings import load
 from passkeys.world import bind, open_world
 from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
+from starters.metadata import operations_metadata
 from starters.operations import operations_ceremonies, operations_ceremony
 from starters.pages import asset, home, operations_page
 from starters.service import healthz, openapi
-from starters.timers import SWEEP_SCHEDULE, start_audit_flush, sweep_rate_limiters
+from starters.timers import (
+    FIRST_METADATA_SCHEDULE,
+    SWEEP_SCHEDULE,
+    start_audit_flush,
+    start_first_metadata_refresh,
+    start_metadata_refresh,
+    sweep_rate_limiters,
+)
 
 # Raises with every mistake in the settings, not just the first; the host shows it, and serves nothing.
 settings = load(os.environ)
@@ -36,7 +47,7 @@ world = open_world(settings, clock=lambda: datetime.now(UTC), random_bytes=secre
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for orchestrator in (register_passkey, authenticate_passkey, flush_audit):
+for orchestrator in (register_passkey, authenticate_passkey, flush_audit, refresh_metadata):
     app.orchestration_trigger(context_name="context")(orchestrator)
 
 for entity in (rate_limiter, audit_log):
@@ -50,6 +61,8 @@ for activity in (
     resolve_claims,
     record_credential,
     append_audit,
+    load_metadata,
+    judge_credentials,
 ):
     app.activity_trigger(input_name="request")(bind(world, activity))
 
@@ -66,6 +79,7 @@ for route, starter in (
 for route, starter in (
     ("operations/ceremonies", bind(world, operations_ceremonies)),
     ("operations/ceremonies/{id}", bind(world, operations_ceremony)),
+    ("operations/metadata", bind(world, operations_metadata)),
 ):
     app.route(route=route, auth_level=func.AuthLevel.FUNCTION)(
         app.durable_client_input(client_name="client")(starter)
@@ -82,6 +96,15 @@ for route, page in (
 for schedule, timer in (
     (settings.audit_flush_schedule, start_audit_flush),
     (SWEEP_SCHEDULE, sweep_rate_limiters),
+    # Without metadata nothing is refreshed; a refresh that is under way still finds its functions, and ends.
+    *(
+        (
+            (settings.metadata_schedule, start_metadata_refresh),
+            (FIRST_METADATA_SCHEDULE, start_first_metadata_refresh),
+        )
+        if settings.metadata
+        else ()
+    ),
 ):
     app.timer_trigger(schedule=schedule, arg_name="timer")(
         app.durable_client_input(client_name="client")(bind(world, timer))

@@ -65,6 +65,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "register_passkey",
         "authenticate_passkey",
         "flush_audit",
+        "refresh_metadata",
     }
     assert named(functions, "entityTrigger") == {"rate_limiter", "audit_log"}
     assert named(functions, "timerTrigger") == {"start_audit_flush", "sweep_rate_limiters"}
@@ -78,7 +79,7 @@ def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, di
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "orchestrators").glob("*.py"))
     activities = set(re.findall(r'(?:call_activity\(\s*|issue=|verify=|record=)"(\w+)"', text))
     entities = set(re.findall(r'EntityId\("(\w+)"', text))
-    assert len(activities) == 7
+    assert len(activities) == 9
     assert activities <= named(functions, "activityTrigger")
     assert entities == named(functions, "entityTrigger")
 
@@ -86,7 +87,7 @@ def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, di
 def test_every_name_that_starters_use_is_registered(functions: dict[str, dict[str, Any]]) -> None:
     """The same for what starters start and signal."""
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "starters").glob("*.py"))
-    started = set(re.findall(r'(?:start_new\(\s*|Kind\.\w+: )"(\w+)"', text))
+    started = set(re.findall(r'(?:start_new\(\s*|_start_single\(client, |Kind\.\w+: )"(\w+)"', text))
     assert started == named(functions, "orchestrationTrigger")
     assert set(re.findall(r'EntityId\("(\w+)"', text)) == named(functions, "entityTrigger")
 
@@ -140,7 +141,20 @@ def test_operators_data_needs_a_key_and_nothing_else_does(functions: dict[str, d
         for name, function in functions.items()
         if trigger(function)["type"] == "httpTrigger" and trigger(function)["authLevel"] != "ANONYMOUS"
     }
-    assert keyed == {"operations_ceremonies", "operations_ceremony"}
+    assert keyed == {"operations_ceremonies", "operations_ceremony", "operations_metadata"}
+
+
+def test_with_metadata_its_timers_are_registered(tmp_path: Path) -> None:
+    """One on its schedule, one while nothing is known; without metadata there is nothing to refresh, and none."""
+    from tests.metadata_kit import write_root
+
+    root = str(write_root(tmp_path / "root.pem"))
+    done = index(tmp_path, PASSKEYS_METADATA="https://mds.example/", PASSKEYS_METADATA_ROOT=root)
+    assert done.returncode == 0, done.stderr
+    registered = {function["name"]: function for function in json.loads(done.stdout)}
+    added = {"start_metadata_refresh": "0 0 3 * * *", "start_first_metadata_refresh": "0 * * * * *"}
+    assert added.keys() <= named(registered, "timerTrigger")
+    assert {name: trigger(registered[name])["schedule"] for name in added} == added
 
 
 def test_all_mistakes_in_the_settings_stop_the_start(tmp_path: Path) -> None:

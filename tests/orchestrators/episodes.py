@@ -21,6 +21,7 @@ from local_host.walk import Outcome, walk
 from local_host.walk_state import Decision, Identity, Known
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.refresh_metadata import refresh_metadata
 from orchestrators.register_passkey import register_passkey
 
 Event = dict[str, Any]
@@ -31,7 +32,9 @@ ORCHESTRATORS: dict[str, Function] = {
     "register_passkey": register_passkey,
     "authenticate_passkey": authenticate_passkey,
     "flush_audit": flush_audit,
+    "refresh_metadata": refresh_metadata,
 }
+SINGLETONS = {"flush_audit": "audit-flush", "refresh_metadata": "metadata-refresh"}
 PENDING = Outcome("Pending")
 KNOWN = Known(
     activities=frozenset(
@@ -43,6 +46,8 @@ KNOWN = Known(
             "resolve_claims",
             "record_credential",
             "append_audit",
+            "load_metadata",
+            "judge_credentials",
         }
     ),
     orchestrators=frozenset(ORCHESTRATORS),
@@ -94,7 +99,7 @@ class Execution:
 
     def __post_init__(self) -> None:
         self.input_text = json.dumps(json.dumps(self.request))
-        self.instance_id = self.request.get("ceremony_id", "audit-flush")
+        self.instance_id = self.request.get("ceremony_id") or SINGLETONS[self.name]
         self.identity = Identity(self.name, self.instance_id, "e1")
         self.function = self.function or ORCHESTRATORS[self.name]
         self.deliver(

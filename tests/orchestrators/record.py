@@ -11,13 +11,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.orchestrators.refreshes import REFRESHES
 from tests.orchestrators.scenarios import SCENARIOS
 
 HISTORIES = Path(__file__).parent / "histories"
 
 
 def main() -> None:
-    for name, (script, *_) in SCENARIOS.items():
+    scripts = {name: script for name, (script, *_) in SCENARIOS.items()} | REFRESHES
+    for name, script in scripts.items():
         text = json.dumps(script().fixture(), indent=1)
         (HISTORIES / f"{name}.json").write_text(text + "\n", "utf-8")
 
