@@ -8,11 +8,11 @@ that whatever is told again is the same act. A page whose activity fails has per
 it is asked again, with longer and longer pauses, and never passed over.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 from azure.durable_functions import DurableOrchestrationContext, EntityId
 
-from orchestrators.ceremony import Json, Step
+from orchestrators.steps import DependencyError, Json, Step, all_of, instant
 from passkeys.acts import BY_METADATA, Act, ActOutcome, derived_act_id
 from passkeys.audit import shard_name
 
@@ -84,19 +84,21 @@ def refresh_metadata(context: DurableOrchestrationContext) -> Step:
 
 def _page(context: DurableOrchestrationContext, run: Json) -> Step:
     """What became of the next page, or None: its activity failed, after its own bounded retries."""
+    asked = {"at": run["at"], "cursor": run["cursor"]}
     try:
-        return (yield context.call_activity("judge_credentials", {"at": run["at"], "cursor": run["cursor"]}))
-    except Exception:  # noqa: BLE001 -- the SDK raises no narrower class, and its text is not for reading
+        (page,) = yield from all_of(context, [context.call_activity("judge_credentials", asked)])
+    except DependencyError:
         return None
+    return page
 
 
 def _load(context: DurableOrchestrationContext, request: Json) -> Step:
     """Load the BLOB and record that; where the judging begins."""
-    at = _instant(context.current_utc_datetime)
+    at = instant(context.current_utc_datetime)
     context.set_custom_status({"v": 1, "stage": "loading"})
     try:
-        loaded = yield context.call_activity("load_metadata", {"at": at})
-    except Exception:  # noqa: BLE001 -- as above
+        (loaded,) = yield from all_of(context, [context.call_activity("load_metadata", {"at": at})])
+    except DependencyError:
         loaded = _LOADING_FAILED
     outcome = _OUTCOMES.get(loaded["outcome"], ActOutcome.FAILED)
     # While nothing is known yet it is tried again and again: the log has the failures, the audit what came of them.
@@ -149,12 +151,8 @@ def _output(context: DurableOrchestrationContext, run: Json, *, complete: bool) 
     return {
         "v": 1,
         "at": run["at"],
-        "ended_at": _instant(context.current_utc_datetime),
+        "ended_at": instant(context.current_utc_datetime),
         **run["loaded"],
         **{name: run[name] for name in ("judged", "changed", "damaged")},
         "complete": complete,
     }
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,6 +11,7 @@ import pytest
 
 from activities import judge_credentials as judging
 from activities import load_metadata as loading
+from activities.change_credential import change_credential
 from activities.judge_credentials import PREFIX, SHELVES, judge_credentials
 from activities.load_metadata import load_metadata
 from passkeys.acts import BY_METADATA
@@ -28,7 +29,7 @@ from passkeys.credentials import (
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import StoreUnavailable
 from passkeys.metadata_blob import verify_blob
-from passkeys.models import CURRENT, keep
+from passkeys.models import keep
 from passkeys.response import encode_base64url
 from passkeys.store import Document, Store
 from passkeys.world import World
@@ -283,7 +284,7 @@ async def test_a_denied_model_is_found_though_the_metadata_does_not_know_it(sour
     record = a_record(1, UNKNOWN)
     world = await judged_world(source, record, a_record(2, OTHER), PASSKEYS_AAGUID_DENY=UNKNOWN)
     _, changes = await all_pages(world)
-    assert [change["reason"] for change in changes] == ["aaguid_denied"]
+    assert [change["reason"] for change in changes] == ["model_denied"]
 
 
 async def test_a_status_counts_from_its_day(source: Path) -> None:
@@ -440,11 +441,35 @@ async def test_a_store_that_stays_away_is_an_exception(source: Path) -> None:
         await judge_credentials(world, {"at": AT, "cursor": ""})
 
 
-async def test_a_refresh_in_the_middle_of_a_run_is_judged_by(source: Path) -> None:
-    """Pages read what counts now; the models are read once for all of a page."""
-    world = await judged_world(source, a_record(1))
-    await world.store.delete(CURRENT)
-    assert (await judge_credentials(world, {"at": AT, "cursor": ""}))["judged"] == 0
+async def test_a_page_is_judged_by_what_counts_now(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another BLOB may come to count while a run is under way, by hand or by another host."""
+    monkeypatch.setattr(judging, "PAGE", 20)
+    world = await judged_world(source, *(a_record(number) for number in range(30)))
+    first = await judge_credentials(world, {"at": AT, "cursor": ""})
+    await keep(
+        world.store, verify_blob(blob(entry(), no=44), roots=[ROOT.der], signer=SIGNER, at=NOW), at=LATER
+    )
+    second = await judge_credentials(world, {"at": AT, "cursor": first["cursor"]})
+    assert (len(first["changes"]), second["judged"], second["changes"]) == (20, 10, [])
+
+
+async def test_an_operator_who_enables_one_is_not_contradicted_every_night(source: Path) -> None:
+    """What the metadata had against it then counts no more for it; what is found out later does."""
+    record = a_record(1)
+    world = await judged_world(source, record)
+    await all_pages(world)
+    enabling = {"act_id": "act-" + "0" * 32, "act": "enable", "credential_id": record.credential_id}
+    said = {"person": None, "by": "grace", "reason": "seen and tested", "name": None, "last": False}
+    assert (await change_credential(world, {**enabling, **said}))["changed"]
+    _, changes = await all_pages(world, LATER)
+    assert changes == []
+    found = await standing(world.store, record)
+    assert found is not None
+    assert (found.state, found.by) == (StandingState.ACTIVE, "grace")
+    worse = blob(entry(AAGUID, status("USER_KEY_REMOTE_COMPROMISE")), no=44)
+    await keep(world.store, verify_blob(worse, roots=[ROOT.der], signer=SIGNER, at=NOW), at=LATER)
+    _, changes = await all_pages(world, "2026-11-27T12:00:00.000Z")
+    assert [change["reason"] for change in changes] == ["model_prohibited:USER_KEY_REMOTE_COMPROMISE"]
 
 
 async def test_two_runs_of_the_same_page_at_once_make_one_change(source: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.orchestrators.acts import ACTS
 from tests.orchestrators.refreshes import REFRESHES
 from tests.orchestrators.scenarios import SCENARIOS
 
@@ -18,10 +19,13 @@ HISTORIES = Path(__file__).parent / "histories"
 
 
 def main() -> None:
-    scripts = {name: script for name, (script, *_) in SCENARIOS.items()} | REFRESHES
+    scripts = {name: script for name, (script, *_) in SCENARIOS.items()}
+    scripts |= {f"acts/{name}": script for name, (script, *_) in ACTS.items()}
+    scripts |= {f"metadata/{name}": script for name, script in REFRESHES.items()}
     for name, script in scripts.items():
-        text = json.dumps(script().fixture(), indent=1)
-        (HISTORIES / f"{name}.json").write_text(text + "\n", "utf-8")
+        file = HISTORIES / f"{name}.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(script().fixture(), indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

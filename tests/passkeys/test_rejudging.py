@@ -20,7 +20,7 @@ ACTIVE, DISABLED, STEP_UP, REMOVED = StandingState
 REVOKED, BYPASS, DENIED = (
     "model_prohibited:REVOKED",
     "model_prohibited:USER_VERIFICATION_BYPASS",
-    "aaguid_denied",
+    "model_denied",
 )
 THEN, AT = "2026-11-24T03:00:00.000Z", "2026-11-25T03:00:00.000Z"
 

@@ -100,6 +100,7 @@ WRONG = {
     "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
     "PASSKEYS_LIMIT_PERSON": ["ten/600"],
     "PASSKEYS_LIMIT_ACTS": ["30"],
+    "PASSKEYS_LIMIT_RECOVERIES": ["10"],
     "PASSKEYS_LIMIT_GLOBAL": ["600 / 60"],
     "PASSKEYS_LIMIT_GLOBAL_SHARDS": ["0", "65"],
     "PASSKEYS_AUDIT_SHARDS": ["0", "65"],
@@ -107,7 +108,10 @@ WRONG = {
     "PASSKEYS_TICKET_SECONDS": ["59", "2592001"],
     "PASSKEYS_SESSION_SECONDS": ["59", "3601", "1h"],
     "PASSKEYS_FRESH_SECONDS": ["29", "3601"],
+    "PASSKEYS_RECOVERY_OPERATORS": ["0", "3", "two"],
+    "PASSKEYS_RECOVERY_SECONDS": ["59", "3601"],
     "PASSKEYS_OPERATOR_ROLE": ["the operator", " ", "x" * 129, "op,erator", "-"],
+    "PASSKEYS_RELATED_ORIGINS": ["example.com", "https://example.com/", "http://example.com", "https://a.example,https://a.example", ","],
     "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
     "PASSKEYS_DIRECTORY": ["/nowhere/people.json"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
@@ -182,6 +186,17 @@ CONTRADICTIONS = [
     ),
     ({"PASSKEYS_RP_ID": "example.org"}, "does not belong to PASSKEYS_RP_ID"),
     ({"PASSKEYS_LIMIT_GLOBAL": "3/60"}, "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more"),
+    (
+        {"PASSKEYS_RELATED_ORIGINS": "http://app.localhost:7071"},
+        "belongs to PASSKEYS_RP_ID='localhost' already",
+    ),
+    ({"PASSKEYS_RELATED_ORIGINS": "https://co.uk"}, "has no domain of its own"),
+    (
+        {
+            "PASSKEYS_RELATED_ORIGINS": "https://a.com,https://b.com,https://c.com,https://d.com,https://e.com,https://f.com"
+        },
+        "has 6 domain labels \\(a, b, c, d, e, f\\)",
+    ),
     ({"PASSKEYS_TOP_ORIGINS": "https://example.com"}, "PASSKEYS_TOP_ORIGINS: says nothing"),
     ({"PASSKEYS_ATTESTATION_TRUST": "trusted"}, "nobody could enrol while PASSKEYS_ATTESTATION='none'"),
     (
