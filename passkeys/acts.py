@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 
-# Who it is that acts when the metadata does. No person's id has a colon.
-BY_METADATA = "service:metadata"
+# Who it is that acts when the metadata does. `passkeys.directory` lets no person be called so.
+BY_METADATA = "metadata"
 ACT_ID = re.compile(r"act-[0-9a-f]{32}\Z")
 
 

@@ -109,7 +109,7 @@ class StandingState(StrEnum):
 class Standing:
     """What has been decided about a credential since it was registered.
 
-    `by` is a person's id or "service:metadata"; `at` is RFC 3339. A removed credential's is its tombstone: it holds no personal
+    `by` is a person's id or "metadata"; `at` is RFC 3339. A removed credential's is its tombstone: it holds no personal
     data, stays, and its id can never be registered again. `removal` is the act that has removed it or, of one that is
     not removed, the act that is about to. `overruled` is the metadata's reason that an operator has last enabled it in
     spite of.

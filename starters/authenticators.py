@@ -7,6 +7,7 @@ from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
 
+from passkeys.authenticators import name_of
 from passkeys.world import World
 from starters.answers import by_method
 from starters.headers import API_HEADERS
@@ -27,14 +28,13 @@ class Known:
 
 async def known_models(world: World, aaguids: set[str]) -> Mapping[str, Known]:
     """What is known of these models. Of those that nobody knows, nothing."""
-    models: Any = getattr(world, "models", None)
-    metadata = None if models is None else await models.current()
-    listed = {} if metadata is None else metadata.models
-    return {
-        aaguid: Known(listed[aaguid].name or None, listed[aaguid].icon is not None)
+    metadata = await world.models.current()
+    listed = metadata.models if metadata else {}
+    known = {
+        aaguid: Known(name_of(aaguid, metadata), aaguid in listed and listed[aaguid].icon is not None)
         for aaguid in aaguids
-        if aaguid in listed
     }
+    return {aaguid: one for aaguid, one in known.items() if one.name is not None or one.has_icon}
 
 
 def authenticator_view(aaguid: str, known: Known | None, *, proven: bool) -> dict[str, Any]:
@@ -57,10 +57,7 @@ async def authenticator_icon(world: World, req: HttpRequest) -> HttpResponse:
 
     async def get() -> HttpResponse:
         aaguid = req.route_params.get("aaguid", "")
-        models: Any = getattr(world, "models", None)
-        picture: bytes | None = None
-        if models is not None and AAGUID.fullmatch(aaguid):
-            picture = await models.icon(aaguid)
+        picture = await world.models.icon(aaguid) if AAGUID.fullmatch(aaguid) else None
         if picture is None or not picture.startswith(_PNG):
             raise RefusedError("icon_unknown")
         # The same for everybody, and seldom another: the one answer of the API that may be kept.

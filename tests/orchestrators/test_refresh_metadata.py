@@ -79,7 +79,7 @@ def test_each_change_and_the_refresh_itself_are_recorded() -> None:
     refreshed, first, second, third = entries(two_pages())
     assert refreshed == {
         "v": 1,
-        "by": "service:metadata",
+        "by": "metadata",
         "at": AT,
         "act": "metadata_refreshed",
         "act_id": refreshed["act_id"],
@@ -92,7 +92,7 @@ def test_each_change_and_the_refresh_itself_are_recorded() -> None:
     }
     assert first == {
         "v": 1,
-        "by": "service:metadata",
+        "by": "metadata",
         "at": AT,
         "act": "model_disabled",
         "act_id": first["act_id"],
