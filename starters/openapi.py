@@ -276,6 +276,18 @@ def _paths() -> Json:
                 )
             ),
         },
+        "/operations/metadata": _operator(
+            _get(
+                "getMetadata",
+                "operations",
+                "The metadata of authenticators that counts now, and its last refresh.",
+                {
+                    "200": _json("What is known.", "OperatorMetadata"),
+                    **_UNAUTHORIZED,
+                    **_problems("method_not_allowed"),
+                },
+            )
+        ),
         "/healthz": _get("getReadiness", "service", "Whether the service is ready.", ready),
         "/openapi.json": _get("getOpenapi", "service", "This document.", itself),
         "/": _page("getHome", "The page to register and sign in."),
