@@ -1,5 +1,6 @@
 """Verify the answer of an authentication ceremony, and note the use of the credential."""
 
+from collections.abc import Collection
 from contextlib import suppress
 
 import cbor2
@@ -17,6 +18,7 @@ from passkeys.credentials import (
     usage_name,
     used,
 )
+from passkeys.decoys import is_decoy
 from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection, RejectionCode
 from passkeys.response import (
     AuthenticationResponse,
@@ -25,6 +27,7 @@ from passkeys.response import (
     parse_authentication_response,
 )
 from passkeys.store import Document
+from passkeys.usernames import token_of
 from passkeys.verification import KnownCredential
 from passkeys.verification import verify_authentication as verify
 from passkeys.world import World
@@ -45,6 +48,7 @@ _BACKUP_ELIGIBLE = 0x08
 # What a stored credential is refused for before any signature is looked at.
 _TOLD_EARLY = frozenset(
     {
+        RejectionCode.CREDENTIAL_NOT_ALLOWED,
         RejectionCode.USER_HANDLE_MISMATCH,
         RejectionCode.BACKUP_ELIGIBILITY_CHANGED,
     }
@@ -55,7 +59,7 @@ _TOLD_EARLY = frozenset(
 async def verify_authentication(world: World, request: Json) -> Json:
     """Judge an assertion against the options that this ceremony issued and the stored credential.
 
-    request: {"ceremony_id", "publicKey" (as issued), "response"}; result: {"verified": true, "person",
+    request: {"ceremony_id", "publicKey" (as issued), "response", "username": token}; result: {"verified": true, "person",
     "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected"} or {"verified": false,
     "reason": code}.
 
@@ -66,17 +70,20 @@ async def verify_authentication(world: World, request: Json) -> Json:
         response = parse_authentication_response(request["response"])
     except MalformedResponse as malformed:
         return _refused(malformed.code)
-    credential_id = encode_base64url(response.raw_id)
+    credential_id, key = encode_base64url(response.raw_id), await world.decoy_key()
     record = await _record(world, credential_id)
     if record is None:
         await _usage(world, credential_id)  # as of a credential that is known
-        return _refused_late(world, request, response, RejectionCode.CREDENTIAL_UNKNOWN)
+        return _refused_late(world, request, response, _absence(key, request, response.raw_id))
+    if request.get("username") not in (None, token_of(key, record.person)):
+        await _usage(world, credential_id)
+        return _refused_late(world, request, response, RejectionCode.CREDENTIAL_OWNER_MISMATCH)
     try:
         while True:
             usage, document = await _usage(world, credential_id)
             verdict = remembered(usage, request["ceremony_id"])
             if verdict is None:
-                verdict = _judge(world, request, response, _known(record, usage))
+                verdict = _judge(world, request, response, _known(record, usage), _listed(request))
                 if not await _note(world, record.credential_id, used(usage, verdict, _now(world)), document):
                     continue  # another ceremony used the credential meanwhile: judge by what it left
             return {
@@ -106,7 +113,26 @@ async def _usage(world: World, credential_id: str) -> tuple[Usage | None, Docume
     return (None if document is None else load_usage(name, document.data)), document
 
 
-def _judge(world: World, request: Json, response: AuthenticationResponse, known: KnownCredential) -> Verdict:
+def _absence(key: bytes, request: Json, credential_id: bytes) -> RejectionCode:
+    """Why there is no such credential. Unknown is only what we have never named ourselves: that may be told outside."""
+    if is_decoy(key, credential_id):
+        return RejectionCode.CREDENTIAL_DECOY
+    if credential_id in _listed(request):
+        return RejectionCode.CREDENTIAL_GONE
+    return RejectionCode.CREDENTIAL_UNKNOWN
+
+
+def _listed(request: Json) -> list[bytes]:
+    return [decode_base64url(allowed["id"]) for allowed in request["publicKey"]["allowCredentials"]]
+
+
+def _judge(
+    world: World,
+    request: Json,
+    response: AuthenticationResponse,
+    known: KnownCredential,
+    allowed: Collection[bytes],
+) -> Verdict:
     """The verdict of this ceremony. Raises Rejection."""
     issued: Json = request["publicKey"]
     verified = verify(
@@ -117,7 +143,7 @@ def _judge(world: World, request: Json, response: AuthenticationResponse, known:
         # By the stricter of what was asked and what is policy now: neither may be dropped in between.
         user_verification_required="required"
         in (world.settings.user_verification, issued["userVerification"]),
-        allowed_credentials=[decode_base64url(allowed["id"]) for allowed in issued["allowCredentials"]],
+        allowed_credentials=allowed,
         credential=known,
     )
     return Verdict(
@@ -168,7 +194,8 @@ async def _note(world: World, credential_id: str, usage: Usage, before: Document
 def _refused_late(world: World, request: Json, response: AuthenticationResponse, code: RejectionCode) -> Json:
     """Refused with `code`, after the work that a wrong signature takes."""
     with suppress(Rejection):
-        _judge(world, request, response, _stand_in(response))
+        allowed = [response.raw_id, *_listed(request)] if _listed(request) else ()
+        _judge(world, request, response, _stand_in(response), allowed)
     return _refused(code)
 
 
