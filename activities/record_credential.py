@@ -69,6 +69,7 @@ def _record(world: World, request: Json) -> CredentialRecord:
         attestation=Attestation(**credential["attestation"]),
         ceremony_id=request["ceremony_id"],
         created_at=world.clock().isoformat(),
+        extensions=credential.get("extensions", {}),
     )
 
 

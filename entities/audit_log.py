@@ -4,8 +4,8 @@ The entity gives each entry its number and chains it, then keeps the finished li
 The store is the record; the entity is what is not there yet, and small.
 
 State: {"v", "seq", "hash": of the last entry; "segment", "position": where the store's copy ends;
-"pending": [[segment, line], …]; "recent": the random parts of the last ceremonies' ids}. Something is to be flushed
-when "pending" is not empty.
+"pending": [[segment, line], …]; "recent": the random parts of the ids of the last ceremonies and acts}. Something is to
+be flushed when "pending" is not empty.
 """
 
 import re
@@ -13,25 +13,28 @@ from typing import Any
 
 from azure.durable_functions import DurableEntityContext
 
-from passkeys.audit import EMPTY, Head, sealed
+from passkeys.acts import ACT_ID
+from passkeys.audit import EMPTY, Head, sealed, subject_of
 from passkeys.ceremony import CEREMONY_ID
 
 Json = dict[str, Any]
 
 # A signal may come twice: the task hub drops the second one only within its own window of seen messages. So a shard
-# knows its last ceremonies too, and those that are not flushed yet. One told again after more than these is recorded
+# knows its last subjects too, and those that are not flushed yet. One told again after more than these is recorded
 # twice; `audit verify` finds it.
 REMEMBERED = 64
 # What one flush carries: a batch of lines that fits any backend's message.
 BATCH_LINES = 200
 MAX_LINE = 16 * 1024
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T")
+_FORMS = {"ceremony_id": CEREMONY_ID, "act_id": ACT_ID}
 
 
 def audit_log(context: DurableEntityContext) -> None:
     """Run one operation.
 
-    `record` {an entry without shard, seq, prev and hash} → {"seq"}: once for a ceremony, however often sent.
+    `record` {an entry without shard, seq, prev and hash} → {"seq"}: once for a ceremony or an act, however
+    often sent.
     `pending` → {"shard", "segment", "position", "through_seq", "entries": [line, …]}: what to append next, of
     one segment; no entries: nothing. Hand it to append_audit as it is.
     `flushed` {"segment", "position", "through_seq"} → {"pending": how many are left}: append_audit's result.
@@ -50,13 +53,14 @@ def audit_log(context: DurableEntityContext) -> None:
 
 
 def _record(context: DurableEntityContext, content: Json) -> None:
-    ceremony_id, at = content["ceremony_id"], content["at"]
-    if not (CEREMONY_ID.match(ceremony_id) and _INSTANT.match(at)):
+    member, subject = subject_of(content)
+    at: str = content["at"]
+    if not (_FORMS[member].match(subject) and _INSTANT.match(at)):
         raise ValueError(
-            "An audit entry needs the id of its ceremony and the time `at` which it ended, in RFC 3339."
+            "An audit entry needs the id of its ceremony or act and the time `at` which that ended, in RFC 3339."
         )
     state: Json = context.get_state(_empty)
-    if _is_recorded(state, ceremony_id):
+    if _is_recorded(state, member, subject):
         context.set_result({"seq": state["seq"]})
         return
     line, head = sealed(content, shard=context.entity_key, head=Head(state["seq"], state["hash"]))
@@ -70,7 +74,7 @@ def _record(context: DurableEntityContext, content: Json) -> None:
             "seq": head.seq,
             "hash": head.hash,
             "pending": [*state["pending"], [max(newest, at[:10]), line]],
-            "recent": [*state["recent"], _short(ceremony_id)][-REMEMBERED:],
+            "recent": [*state["recent"], _short(subject)][-REMEMBERED:],
         }
     )
     context.set_result({"seq": head.seq})
@@ -109,17 +113,17 @@ def _flushed(context: DurableEntityContext, result: Json) -> None:
     context.set_result({"pending": len(left)})
 
 
-def _is_recorded(state: Json, ceremony_id: str) -> bool:
+def _is_recorded(state: Json, member: str, subject: str) -> bool:
     # In a line, quotes inside a value are escaped: this text can be the member alone.
-    member = f'"ceremony_id":"{ceremony_id}"'
-    return _short(ceremony_id) in state["recent"] or any(
-        member in line for _, line in state["pending"][:-REMEMBERED]
+    named = f'"{member}":"{subject}"'
+    return _short(subject) in state["recent"] or any(
+        named in line for _, line in state["pending"][:-REMEMBERED]
     )
 
 
-def _short(ceremony_id: str) -> str:
+def _short(subject: str) -> str:
     """The random part: unique by itself, and the state stays small."""
-    return ceremony_id.rpartition("-")[2]
+    return subject.rpartition("-")[2]
 
 
 def _flushed_seq(state: Json) -> int:

@@ -8,6 +8,15 @@ Obligations of this file, because it runs again from the top at every episode:
 5. Whatever the outcome, one signal to the audit log, in the same episode as the output.
 
 A change to the calls or to their order needs a new orchestrator name; recorded histories in tests/orchestrators catch it.
+
+Input: {"v", "kind", "ceremony_id", "person", "ticket", "network", "deadline_seconds", "limits", "audit_shard"} and, each of
+them null or, in an instance that began before there was such a member, absent:
+    mediation           "modal" | "conditional": what the client was told to do, as the start said it
+    code_challenge      what the start was given to prove itself by, later (passkeys/proof.py)
+    username            the name that a sign-in began with, as it was typed
+    session             the ceremony whose session authorized a registration
+    session_credential  the credential that it was made with
+    details             what is being approved; shown to whoever holds the id
 """
 
 import json
@@ -18,7 +27,9 @@ from typing import Any
 
 from azure.durable_functions import DurableOrchestrationContext, EntityId
 
+from passkeys.audit import canonical
 from passkeys.ceremony import FIRST_STAGE, Event, Outcome, State, advance
+from passkeys.errors import RejectionCode
 
 RESPONSE_EVENT = "authenticator_response"
 CANCEL_EVENT = "cancel"
@@ -26,6 +37,12 @@ CANCEL_EVENT = "cancel"
 # A custom status of more than 16 KiB in UTF-16 fails the instance, without an outcome and without a record. Options that
 # long are for the activity to prevent; here they end the ceremony as `failed`, on the record.
 MAX_OPTIONS = 7_500
+# What verification may tell the audit beside its verdict, in bytes: an entry has 16 KiB, and must be recorded.
+MAX_FACTS = 4_096
+# What the activities learn of the start, where it was said. Not the proof key: it is for who asks afterwards.
+_TOLD = ("ceremony_id", "person", "username", "mediation", "details")
+# What the audit learns of the start, where it was said. Not the user name: people type passwords there.
+_RECORDED = ("mediation", "session", "details")
 
 Json = dict[str, Any]
 Step = Generator[Any, Any, Any]
@@ -54,7 +71,10 @@ class _Progress:
         self.stages: list[list[str]] = [[FIRST_STAGE.value, self.started_at]]
         # What is known of the answer so far. Only a verified one says anything about person and credential.
         self.facts: Json = {"person": request["person"], "credential_id": None, "clone_suspected": False}
+        self.told: Json = {}  # what verification told beside its verdict, for the audit
         self.reason: str | None = None
+        self.unknown_credential_id: str | None = None
+        self.step_up = False
         self.retry_after_seconds: int | None = None
         self.display_name: str | None = None
         context.set_custom_status({"v": 1, "stage": self.state.value})
@@ -91,7 +111,7 @@ def _steps(
     """The sequence itself: every move of the table, once, in the table's order."""
     expires_at = context.current_utc_datetime.astimezone(UTC) + timedelta(seconds=request["deadline_seconds"])
 
-    challenge = {**_whose(request), "deadline_seconds": request["deadline_seconds"]}
+    challenge = {**_said(request, _TOLD), "deadline_seconds": request["deadline_seconds"]}
     *admissions, issued = yield from _all(
         context, [*_take_from_limits(context, request), context.call_activity(activities.issue, challenge)]
     )
@@ -100,17 +120,17 @@ def _steps(
         _give_back(context, request, admissions)
         return progress.move(Event.LIMIT_REACHED)
     progress.move(Event.ADMITTED)
-    options = issued["publicKey"]
-    if len(json.dumps(options)) > MAX_OPTIONS:
+    options, details = issued["publicKey"], _said(request, ("details",))
+    if len(json.dumps(options)) + (len(json.dumps(details)) if details else 0) > MAX_OPTIONS:
         raise _DependencyError("the options do not fit the custom status")
-    progress.move(Event.CHALLENGE_ISSUED, publicKey=options, expiresAt=_instant(expires_at))
+    progress.move(Event.CHALLENGE_ISSUED, publicKey=options, expiresAt=_instant(expires_at), **details)
 
     event, response = yield from _first_event(context, expires_at)
     progress.move(event)
     if event is not Event.ANSWERED:
         return progress.state
 
-    answer = {**_whose(request), "publicKey": options, "response": response}
+    answer = {**_said(request, _TOLD), "publicKey": options, "response": response}
     verdict, claims = yield from _all(
         context,
         [
@@ -118,13 +138,17 @@ def _steps(
             context.call_activity("resolve_claims", _whose_claims(request, response)),
         ],
     )
+    progress.told = _recordable(verdict.get("facts", {}))
     event, progress.reason = _judge(verdict, claims, progress)
+    if progress.reason == RejectionCode.CREDENTIAL_UNKNOWN:
+        progress.unknown_credential_id = response["rawId"]  # as verification has read it and looked it up
     progress.move(event)
     if event is not Event.CLAIMS_RESOLVED:
         return progress.state
 
     if activities.record is not None:
-        record = {**_whose(request), "ticket": request["ticket"], "credential": verdict["credential"]}
+        right = {"ticket": request["ticket"], **_said(request, ("session", "session_credential"))}
+        record = {**_said(request, _TOLD), **right, "credential": verdict["credential"]}
         (recording,) = yield from _all(context, [context.call_activity(activities.record, record)])
         if not recording["recorded"]:
             progress.reason = recording["reason"]
@@ -156,6 +180,7 @@ def _judge(verdict: Json, claims: Json, progress: _Progress) -> tuple[Event, str
         "credential_id": _credential_id(verdict),
         "clone_suspected": verdict.get("clone_suspected", False),
     }
+    progress.step_up = verdict.get("step_up", False)
     reason = _refusal(verdict, claims)
     if reason is not None:
         return Event.CLAIMS_REFUSED, reason
@@ -198,10 +223,17 @@ def _milliseconds(context: DurableOrchestrationContext) -> int:
     return int(context.current_utc_datetime.timestamp() * 1000)
 
 
-def _whose(request: Json) -> Json:
-    """The ceremony, and the person where it began with one."""
-    whose = {"ceremony_id": request["ceremony_id"], "person": request["person"]}
-    return {key: value for key, value in whose.items() if value is not None}
+def _said(request: Json, names: Sequence[str]) -> Json:
+    """The members of the input with these names, as far as the start has said them."""
+    return {name: request[name] for name in names if request.get(name) is not None}
+
+
+def _recordable(facts: Json) -> Json:
+    """`facts` if an entry can hold them, else none: an entry that cannot be recorded would be a ceremony without one."""
+    try:
+        return facts if len(canonical(facts)) <= MAX_FACTS else {}
+    except ValueError:
+        return {}
 
 
 def _whose_claims(request: Json, response: Json) -> Json:
@@ -245,12 +277,17 @@ def _output(request: Json, progress: _Progress) -> Json:
         "person": {"id": progress.facts["person"], "display_name": progress.display_name} if done else None,
         "credential_id": progress.facts["credential_id"] if done else None,
         "retry_after_seconds": progress.retry_after_seconds,
+        "step_up": progress.step_up if done else False,
+        "code_challenge": request.get("code_challenge"),
+        "unknown_credential_id": progress.unknown_credential_id,
         "at": progress.stages[-1][1],
     }
 
 
 def _audit_entry(request: Json, progress: _Progress, output: Json) -> Json:
     return {
+        **progress.told,  # first: no fact stands in for a member of the entry
+        **_recordable(_said(request, _RECORDED)),
         "v": 1,
         "ceremony_id": request["ceremony_id"],
         "kind": request["kind"],

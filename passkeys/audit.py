@@ -1,9 +1,10 @@
-"""The audit trail: one entry for each ceremony that ended, chained by hashes, one chain a shard.
+"""The audit trail: one entry for each ceremony that ended and for each act, chained by hashes, one chain a shard.
 
 An entry is a JSON object, written down in the canonical form of RFC 8785. Its `hash` is the SHA-256 of that
 form without `hash`; its `prev` is the hash of the entry before, and of the first one GENESIS. Whoever changes,
-removes, moves or adds one breaks the chain, and `verify` says where. A ceremony has one entry. The end of a chain proves itself only to
-who knows its `Head`.
+removes, moves or adds one breaks the chain, and `verify` says where. A ceremony has one entry, and so has an act: an
+entry is of the one or the other, by its `ceremony_id` or its `act_id`. The end of a chain proves itself only to who
+knows its `Head`.
 
     audit/{shard}/{segment}.jsonl   one entry a line, in order; a segment is a day, in UTC
 """
@@ -20,6 +21,8 @@ from passkeys.errors import AuditBroken, AuditFault
 from passkeys.rate_limit import shard_of
 
 GENESIS = "0" * 64
+# What an entry is of: one of these members names it.
+SUBJECTS = ("ceremony_id", "act_id")
 
 # Both ways are exact for what an entry may hold (`_check_domain`): RFC 8785 then differs from these settings of
 # the standard encoder in nothing. A test holds it against the `rfc8785` package, which is five times slower.
@@ -41,9 +44,17 @@ class Head:
 EMPTY = Head(-1, GENESIS)
 
 
-def shard_name(ceremony_id: str, shards: int) -> str:
-    """The shard that a ceremony is recorded in: two digits, the same for ever for one number of shards."""
-    return f"{shard_of(ceremony_id, shards):02d}"
+def subject_of(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """The member that says what an entry is of, and the id that stands there. Raises ValueError unless it is just one."""
+    named = [(member, entry[member]) for member in SUBJECTS if member in entry]
+    if len(named) != 1 or type(named[0][1]) is not str:
+        raise ValueError("an audit entry is of one ceremony or of one act, which it names")
+    return named[0]
+
+
+def shard_name(subject: str, shards: int) -> str:
+    """The shard that a ceremony or an act is recorded in: two digits, the same for ever for one number of shards."""
+    return f"{shard_of(subject, shards):02d}"
 
 
 def segment_name(shard: str, segment: str) -> str:
@@ -75,9 +86,10 @@ def sealed(content: Mapping[str, Any], *, shard: str, head: Head) -> tuple[str, 
 
 
 def verify(lines: Iterable[bytes], *, shard: str, known_head: Head | None = None) -> Head:
-    """Check a whole chain, line by line from its first; return its head. Of each entry, the ceremony's id is kept.
+    """Check a whole chain, line by line from its first; return its head. Of each entry, the id of its subject is kept.
 
-    One ceremony ends once: a second entry of it is a fault, though the chain is whole. `known_head` is a head seen before, from a copy, a note or the store: the chain must reach it, unchanged.
+    One ceremony ends once, and an act is done once: a second entry of it is a fault, though the chain is whole.
+    `known_head` is a head seen before, from a copy, a note or the store: the chain must reach it, unchanged.
     Raises AuditBroken at the first thing that is wrong.
     """
     head = EMPTY
@@ -95,11 +107,11 @@ def verify(lines: Iterable[bytes], *, shard: str, known_head: Head | None = None
                 max(head.seq, 0),
                 "It is not the one that its successor was chained to.",
             )
-        first = recorded.setdefault(entry["ceremony_id"], entry["seq"])
+        member, subject = subject_of(entry)
+        first = recorded.setdefault(subject, entry["seq"])
         if first != entry["seq"]:
-            raise _broken(
-                AuditFault.DUPLICATED, shard, entry["seq"], f"Entry {first} is of the same ceremony."
-            )
+            same = member.removesuffix("_id")
+            raise _broken(AuditFault.DUPLICATED, shard, entry["seq"], f"Entry {first} is of the same {same}.")
         head = Head(entry["seq"], entry["hash"])
         if known_head is not None and head.seq == known_head.seq and head.hash != known_head.hash:
             raise _broken(
@@ -128,6 +140,7 @@ def _read(line: bytes, shard: str, *, expected_seq: int) -> dict[str, Any]:
     try:
         entry = json.loads(line)
         claimed, seq = entry["hash"], entry["seq"]
+        subject_of(entry)
         content = {name: value for name, value in entry.items() if name != "hash"}
         intact = (
             hashlib.sha256(canonical(content)).hexdigest() == claimed
@@ -135,7 +148,6 @@ def _read(line: bytes, shard: str, *, expected_seq: int) -> dict[str, Any]:
             == line[:-1]  # one text for one entry, so that no other spelling passes
             and type(seq) is int
             and entry["prev"] is not None
-            and type(entry["ceremony_id"]) is str
         )
         of_this_shard = entry["shard"] == shard
     except (ValueError, TypeError, KeyError, RecursionError):

@@ -2,8 +2,10 @@
 
     credentials/{credential}.json       CredentialRecord   write-once, by registration
     usage/{credential}.json             Usage              compare-and-swap, by authentication
+    standing/{credential}.json          Standing           compare-and-swap, by acts and the metadata's re-judging
     people/{person}.json                the user handle    write-once, by registration
-    people/{person}/{credential}.json   CredentialDescriptor: one small marker each, listed by prefix
+    people/{person}/{credential}.json   CredentialDescriptor: one small marker each, listed by prefix; its name by
+                                        compare-and-swap, by acts
 
 {credential} is the credential id in base64url; of an id too long for a name, its SHA-256 after "sha256=".
 {person} is the person's id in base64url.
@@ -12,7 +14,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from passkeys import documents
@@ -41,7 +45,10 @@ class Attestation:
 
 @dataclass(frozen=True, slots=True)
 class CredentialRecord:
-    """WebAuthn L3 §4, credential record: what was true at registration. Ids and keys in base64url."""
+    """WebAuthn L3 §4, credential record: what was true at registration. Ids and keys in base64url.
+
+    `extensions` are the outputs that were asked for and checked: JSON-native, and no secret.
+    """
 
     credential_id: str
     person: str
@@ -57,6 +64,9 @@ class CredentialRecord:
     attestation: Attestation
     ceremony_id: str
     created_at: str
+    extensions: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # absent from records that were written before
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +95,38 @@ class Usage:
     verdicts: tuple[Verdict, ...]
 
 
+class StandingState(StrEnum):
+    """Whether a credential may be used."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"  # by an operator, or because its model is: sign-in is rejected
+    STEP_UP = "step_up"  # its model is: sign-in completes, and is good for managing passkeys alone
+    REMOVED = "removed"  # for good
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has been decided about a credential since it was registered.
+
+    `by` is a person's id or "metadata"; `at` is RFC 3339. A removed credential's is its tombstone: it holds no personal
+    data, stays, and its id can never be registered again. `removal` is the act that has removed it or, of one that is
+    not removed, the act that is about to.
+    """
+
+    state: StandingState
+    reason: str | None
+    by: str | None
+    at: str
+    removal: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialDescriptor:
-    """As much of a credential as excludeCredentials needs."""
+    """As much of a credential as excludeCredentials needs, and what its person calls it."""
 
     id: bytes
     transports: tuple[str, ...]
+    name: str | None = None
 
 
 def credential_name(credential_id: str) -> str:
@@ -101,6 +137,11 @@ def credential_name(credential_id: str) -> str:
 def usage_name(credential_id: str) -> str:
     """Where the use of a credential is."""
     return f"usage/{_named(credential_id)}.json"
+
+
+def standing_name(credential_id: str) -> str:
+    """Where the standing of a credential is. None there: it is active."""
+    return f"standing/{_named(credential_id)}.json"
 
 
 def person_name(person: str) -> str:
@@ -171,10 +212,24 @@ def load_usage(name: str, data: bytes) -> Usage:
     return documents.load(name, data, _usage)
 
 
+def dump_standing(standing: Standing) -> bytes:
+    """The standing's document."""
+    return documents.dump(asdict(standing))
+
+
+def load_standing(name: str, data: bytes) -> Standing:
+    """The standing in a document. Raises StoreDamaged."""
+    return documents.load(name, data, _standing)
+
+
 def dump_marker(descriptor: CredentialDescriptor) -> bytes:
     """A marker's document."""
     return documents.dump(
-        {"credential_id": encode_base64url(descriptor.id), "transports": descriptor.transports}
+        {
+            "credential_id": encode_base64url(descriptor.id),
+            "transports": descriptor.transports,
+            "name": descriptor.name,
+        }
     )
 
 
@@ -207,8 +262,16 @@ def _usage(members: dict[str, Any]) -> Usage:
     return Usage(**{**members, "verdicts": tuple(Verdict(**verdict) for verdict in members["verdicts"])})
 
 
+def _standing(members: dict[str, Any]) -> Standing:
+    return Standing(**{**members, "state": StandingState(members["state"])})
+
+
 def _descriptor(members: dict[str, Any]) -> CredentialDescriptor:
-    return CredentialDescriptor(decode_base64url(members["credential_id"]), tuple(members["transports"]))
+    return CredentialDescriptor(
+        id=decode_base64url(members["credential_id"]),
+        transports=tuple(members["transports"]),
+        name=members.get("name"),  # absent from markers that were written before
+    )
 
 
 def _named(credential_id: str) -> str:

@@ -6,6 +6,7 @@ The tree:
      ├── IllegalMove            illegal_move           we moved a ceremony where the table has no move
      ├── MalformedResponse      response_malformed     what arrived is not an authenticator's response at all
      ├── Rejection              (a RejectionCode)      the response is one, and failed one obligation
+     ├── SignatureInvalid       signature_invalid      a signature is not the key's; what it signed, the caller knows
      ├── SettingsError          settings_invalid       the settings are wrong; says all that is wrong with them
      ├── AuditBroken            audit_<kind>           the audit chain does not verify; says where
      ├── DirectoryUnavailable   directory_unreachable  the directory could not be asked: transient
@@ -23,6 +24,8 @@ Codes are for programs and never change; messages are for people and may.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 
@@ -96,6 +99,29 @@ class Rejection(PasskeysError):
     def __init__(self, code: RejectionCode, detail: str = "") -> None:
         super().__init__(f"{code.value}: {detail}" if detail else code.value)
         self.code = code
+
+
+@contextmanager
+def rejected_as(code: RejectionCode) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a rejection with `code`; one that is a rejection already stays.
+
+    Parsers of hostile bytes raise what they like: KeyError, TypeError, RecursionError, and those written in
+    Rust a PanicException, which is no Exception and has no importable name. What stops a program still does.
+    """
+    try:
+        yield
+    except Rejection:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise Rejection(code, type(error).__name__) from error
+
+
+class SignatureInvalid(PasskeysError):
+    """No signature of this key over this data under this algorithm. Whoever asked knows which obligation failed."""
+
+    code = "signature_invalid"
 
 
 class SettingsError(PasskeysError):

@@ -22,7 +22,6 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from passkeys.algorithms import ALGORITHMS
 from passkeys.credentials import CredentialDescriptor
 from passkeys.settings import Settings
 
@@ -54,7 +53,7 @@ def creation_options(
     exclude: Iterable[CredentialDescriptor],
 ) -> dict[str, Any]:
     """Options to create a passkey. `exclude` are the person's own, so that no authenticator takes a second one."""
-    return options_to_json_dict(
+    options = options_to_json_dict(
         generate_registration_options(
             rp_id=settings.rp_id,
             rp_name=settings.rp_name,
@@ -69,10 +68,12 @@ def creation_options(
                 user_verification=UserVerificationRequirement(settings.user_verification),
             ),
             exclude_credentials=[_excluded(credential) for credential in exclude],
-            supported_pub_key_algs=[algorithm.cose for algorithm in ALGORITHMS.values()],
             hints=[PublicKeyCredentialHint(hint) for hint in settings.hints],
         )
     )
+    # The package can name only the algorithms that it knows itself.
+    options["pubKeyCredParams"] = [{"type": "public-key", "alg": alg} for alg in settings.algorithms]
+    return options
 
 
 def request_options(

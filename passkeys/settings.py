@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
 from passkeys.errors import SettingsError
 from passkeys.rate_limit import Limit
 
@@ -34,6 +35,7 @@ class Settings:
     ceremony_seconds: int
     attestation: str
     user_verification: str
+    algorithms: tuple[int, ...]
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
@@ -76,6 +78,14 @@ def _some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
         return words
 
     return parse
+
+
+def _algorithms(text: str) -> tuple[int, ...]:
+    numbers = {algorithm.name: algorithm.cose for algorithm in ALGORITHMS.values()}
+    names = _some_of(*numbers)(text)
+    if not names:
+        raise ValueError("must be the name of one algorithm at least")
+    return tuple(numbers[name] for name in names)
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -195,6 +205,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_CEREMONY_SECONDS", "ceremony_seconds", "300", _integer(1, 600)),
     Setting("PASSKEYS_ATTESTATION", "attestation", "none", _one_of("none", "indirect", "direct")),
     Setting("PASSKEYS_USER_VERIFICATION", "user_verification", "required", _one_of("required", "preferred")),
+    Setting("PASSKEYS_ALGORITHMS", "algorithms", ",".join(DEFAULT_ALGORITHMS), _algorithms),
     Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),

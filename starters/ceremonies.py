@@ -12,6 +12,7 @@ from azure.functions import HttpRequest, HttpResponse
 from passkeys.audit import shard_name
 from passkeys.ceremony import Kind, Outcome, Stage, kind_of, new_ceremony_id
 from passkeys.errors import MalformedResponse
+from passkeys.proof import is_code_challenge
 from passkeys.response import (
     AuthenticationResponse,
     RegistrationResponse,
@@ -60,14 +61,24 @@ async def registrations(world: World, req: HttpRequest, client: Any) -> HttpResp
     """POST /registrations: start a registration for the holder of an enrolment ticket."""
 
     async def post() -> HttpResponse:
-        ticket = json_object(req).get("ticket")
+        body = json_object(req)
+        ticket, code_challenge = body.get("ticket"), _code_challenge(body)
         if not isinstance(ticket, str) or not 0 < len(ticket) <= MAX_TICKET_LENGTH:
             raise RefusedError("request_malformed", "`ticket` is the text of an enrolment ticket.")
         digest = digest_of(ticket)
         found = await find_ticket(world.store, digest, now=world.clock())
         if found is None:  # unknown, expired and used ones look alike
             raise RefusedError("ticket_invalid")
-        return await _start(world, req, client, Kind.REGISTRATION, person=found.person, ticket=digest)
+        return await _start(
+            world,
+            req,
+            client,
+            Kind.REGISTRATION,
+            person=found.person,
+            ticket=digest,
+            mediation=MEDIATIONS[0],
+            code_challenge=code_challenge,
+        )
 
     return await by_method(req, {"POST": post})
 
@@ -76,10 +87,15 @@ async def authentications(world: World, req: HttpRequest, client: Any) -> HttpRe
     """POST /authentications: start a sign-in, without a user name."""
 
     async def post() -> HttpResponse:
-        mediation = json_object(req).get("mediation", MEDIATIONS[0])
-        if mediation not in MEDIATIONS:
-            raise RefusedError("request_malformed", f"`mediation` is one of: {', '.join(MEDIATIONS)}.")
-        return await _start(world, req, client, Kind.AUTHENTICATION)
+        body = json_object(req)
+        return await _start(
+            world,
+            req,
+            client,
+            Kind.AUTHENTICATION,
+            mediation=_mediation(body),
+            code_challenge=_code_challenge(body),
+        )
 
     return await by_method(req, {"POST": post})
 
@@ -129,6 +145,25 @@ async def ceremony_response(req: HttpRequest, client: Any) -> HttpResponse:
     return await by_method(req, {"POST": post})
 
 
+def _mediation(body: Mapping[str, Any]) -> str:
+    """What the client is about to do, as it says now: the ceremony remembers it. Raises RefusedError."""
+    mediation: object = body.get("mediation", MEDIATIONS[0])
+    if not isinstance(mediation, str) or mediation not in MEDIATIONS:
+        raise RefusedError("request_malformed", f"`mediation` is one of: {', '.join(MEDIATIONS)}.")
+    return mediation
+
+
+def _code_challenge(body: Mapping[str, Any]) -> str | None:
+    """The client's proof key, if it has one. Raises RefusedError."""
+    code_challenge: str | None = body.get("code_challenge")
+    if code_challenge is not None and not is_code_challenge(code_challenge):
+        raise RefusedError(
+            "request_malformed",
+            "`code_challenge` is the SHA-256 of the code_verifier in base64url, unpadded.",
+        )
+    return code_challenge
+
+
 async def _start(
     world: World,
     req: HttpRequest,
@@ -137,8 +172,17 @@ async def _start(
     *,
     person: str | None = None,
     ticket: str | None = None,
+    mediation: str | None = None,
+    code_challenge: str | None = None,
+    username: str | None = None,
+    session: str | None = None,
+    session_credential: str | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """Start the orchestration, and wait briefly for its options, so that the usual client needs one round trip."""
+    """Start the orchestration, and wait briefly for its options, so that the usual client needs one round trip.
+
+    What is not said is null: see the input in orchestrators/ceremony.py.
+    """
     settings = world.settings
     started = new_ceremony_id(kind, world.random_bytes)
     network = network_of(req, hops=settings.forwarded_hops)
@@ -152,6 +196,12 @@ async def _start(
         "deadline_seconds": settings.ceremony_seconds,
         "limits": limits_for(settings, ceremony_id=started, network=network, person=person),
         "audit_shard": shard_name(started, settings.audit_shards),
+        "mediation": mediation,
+        "code_challenge": code_challenge,
+        "username": username,
+        "session": session,
+        "session_credential": session_credential,
+        "details": details,
     }
     await client.start_new(ORCHESTRATORS[kind], started, request)
 

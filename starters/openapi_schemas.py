@@ -54,8 +54,9 @@ _CUSTOM_STATUS = _object(
         },
         "publicKey": _ref("PublicKeyOptions"),
         "expiresAt": {**_INSTANT, "description": "When the challenge dies."},
+        "details": {"type": "object", "description": "What is being approved."},
     },
-    optional=("publicKey", "expiresAt"),
+    optional=("publicKey", "expiresAt", "details"),
 )
 _PERSON = _object({"id": _TEXT, "display_name": _TEXT})
 _PUBLIC_REASONS = sorted({reason for outcome in Outcome if (reason := public_reason(outcome)) is not None})
@@ -70,6 +71,10 @@ _OUTPUT = _object(
         },
         "person": _or_null(_PERSON),
         "credential_id": {"type": ["string", "null"]},
+        "step_up": {
+            "type": ["boolean", "null"],
+            "description": "Of a completed one: whether it is good for managing passkeys alone.",
+        },
         "retry_after_seconds": {"type": ["integer", "null"], "minimum": 1},
         "at": _INSTANT,
     }
@@ -99,6 +104,13 @@ def _base64url(longest_bytes: int) -> Json:
     """Strict base64url (RFC 4648 §5): whole bytes, no padding, no stray bits in the last character."""
     pattern = "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{4}|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]|[A-Za-z0-9_-][AQgw])$"
     return {"type": "string", "pattern": pattern, "minLength": 2, "maxLength": encoded_length(longest_bytes)}
+
+
+# One SHA-256: 43 characters, of which the last carries four bits.
+_CODE_CHALLENGE: Json = {
+    "oneOf": [{"type": "null"}, {"type": "string", "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}],
+    "description": "The proof key (RFC 7636, S256): base64url(SHA-256(code_verifier)), without padding.",
+}
 
 
 def _response(required: Json, optional: Json) -> Json:
@@ -145,11 +157,19 @@ SCHEMAS: Json = {
         "additionalProperties": False,
     },
     "StartRegistration": _object(
-        {"ticket": {"type": "string", "minLength": 1, "maxLength": 256, "writeOnly": True}}, closed=False
+        {
+            "ticket": {"type": "string", "minLength": 1, "maxLength": 256, "writeOnly": True},
+            "code_challenge": _CODE_CHALLENGE,
+        },
+        optional=("code_challenge",),
+        closed=False,
     ),
     "StartAuthentication": _object(
-        {"mediation": {"enum": ["modal", "conditional"], "default": "modal"}},
-        optional=("mediation",),
+        {
+            "mediation": {"enum": ["modal", "conditional"], "default": "modal"},
+            "code_challenge": _CODE_CHALLENGE,
+        },
+        optional=("mediation", "code_challenge"),
         closed=False,
     ),
     "AuthenticatorResponse": {

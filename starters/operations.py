@@ -114,11 +114,14 @@ async def _audit_entry(world: World, client: Any, status: Any) -> dict[str, Any]
 
 def _line_of(segment: bytes, found: str) -> dict[str, Any] | None:
     """The entry of one ceremony. Lines are canonical JSON: the member is spelt in one way only."""
-    at = segment.find(f'"ceremony_id":"{found}"'.encode())
-    if at < 0:
-        return None
-    start, end = segment.rfind(b"\n", 0, at) + 1, segment.find(b"\n", at)
-    if end < 0:
-        return None  # being written just now
-    entry: dict[str, Any] = json.loads(segment[start:end])
-    return entry
+    member = f'"ceremony_id":"{found}"'.encode()
+    at = segment.find(member)
+    while at >= 0:
+        start, end = segment.rfind(b"\n", 0, at) + 1, segment.find(b"\n", at)
+        if end < 0:
+            return None  # being written just now
+        entry: dict[str, Any] = json.loads(segment[start:end])
+        if entry.get("ceremony_id") == found:
+            return entry
+        at = segment.find(member, end)  # an entry that tells of this ceremony, and is of something else
+    return None

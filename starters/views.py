@@ -15,7 +15,7 @@ from starters.answers import json_response
 from starters.waiting import is_finished
 
 RETRY_AFTER_SECONDS = 1  # for a client that does not use ?wait=: a person is sitting there
-_CUSTOM_STATUS_MEMBERS = ("v", "stage", "publicKey", "expiresAt")
+_CUSTOM_STATUS_MEMBERS = ("v", "stage", "publicKey", "expiresAt", "details")
 
 
 def status_path(ceremony_id: str) -> str:
@@ -56,7 +56,7 @@ def ceremony_view(ceremony_id: str, status: Any) -> dict[str, Any]:
 
 
 def public_custom_status(shown: object) -> dict[str, Any] | None:
-    """The stage, and the options while they are to be answered."""
+    """The stage, and while they are to be answered the options, and what is being approved."""
     if not isinstance(shown, dict):
         return None
     return {name: shown[name] for name in _CUSTOM_STATUS_MEMBERS if name in shown}
@@ -77,6 +77,9 @@ def output_of(ceremony_id: str, status: Any) -> Mapping[str, Any]:
         "person": None,
         "credential_id": None,
         "retry_after_seconds": None,
+        "step_up": False,
+        "code_challenge": None,
+        "unknown_credential_id": None,
         "at": instant(status.last_updated_time),
     }
 
@@ -93,6 +96,8 @@ def public_output(ceremony_id: str, status: Any) -> dict[str, Any]:
         "reason": public_reason(outcome),
         "person": output["person"] if completed else None,
         "credential_id": output["credential_id"] if completed else None,
+        # Neither the proof key's challenge nor an unknown credential's id: who proves themselves may ask for the latter.
+        "step_up": output.get("step_up", False) if completed else None,
         "retry_after_seconds": output["retry_after_seconds"],
         "at": output["at"],
     }

@@ -37,6 +37,18 @@ def entry(number: int, *, at: str = "2026-01-01T00:00:01.000Z", **changed: Any) 
     }
 
 
+def act(number: int, **changed: Any) -> dict[str, Any]:
+    at = "2026-01-01T00:00:01.000Z"
+    return {
+        "v": 1,
+        "act_id": f"act-{number:032x}",
+        "act": "remove",
+        "outcome": "completed",
+        "at": at,
+        **changed,
+    }
+
+
 async def flush(log: DrivenEntity, store: MemoryStore) -> int:
     """One round of the flush: what is pending, appended, told; returns how many are left."""
     pending = log.ask("pending")
@@ -79,6 +91,24 @@ async def test_a_ceremony_is_recorded_once_also_after_the_flush(log: DrivenEntit
     await flush(log, MemoryStore())
     log.ask("record", entry(1))
     assert log.ask("pending")["entries"] == []
+
+
+async def test_an_act_is_recorded_once_too(log: DrivenEntity) -> None:
+    """The same signal again, before the flush and after it, adds nothing; a ceremony of the same number is another thing."""
+    store = MemoryStore()
+    log.run(("record", act(1)), ("record", act(1)), ("record", entry(2)))
+    await flush(log, store)
+    log.ask("record", act(1, outcome="failed"))
+    assert log.ask("pending")["entries"] == []
+    assert verify(lines_of(store), shard="02").seq == 1
+
+
+def test_every_pending_act_is_remembered(log: DrivenEntity) -> None:
+    """More wait than are remembered by id: none of them is recorded again."""
+    count = REMEMBERED * 2
+    log.run(*[("record", act(number)) for number in range(count)])
+    log.run(*[("record", act(number)) for number in range(count)])
+    assert log.kept["seq"] == count - 1
 
 
 def test_everything_pending_is_remembered(log: DrivenEntity) -> None:
@@ -138,6 +168,11 @@ WRONG = [
     ("record", {}),
     ("record", None),
     ("record", entry(9, ceremony_id="approval-x")),
+    ("record", entry(9, act_id=f"act-{9:032x}")),
+    ("record", act(9, act_id="act-9")),
+    ("record", act(9, act_id=f"registration-{9:032x}")),
+    ("record", act(9, act_id=None)),
+    ("record", act(9, at="yesterday")),
     ("record", entry(9, at="yesterday")),
     ("record", entry(9, score=1.5)),
     ("record", entry(9, note="x" * 20_000)),

@@ -13,9 +13,10 @@ OPTIONS = {"challenge": "x" * 43, "rpId": "localhost"}
 YES = {"admitted": True, "retry_after_seconds": 0}
 NO = {"admitted": False, "retry_after_seconds": 7}
 CLAIMS = {"person": PERSON, "status": "active", "display_name": "Ada Lovelace", "claims": {}}
+FACTS = {"aaguid": "00000000-0000-0000-0000-000000000000", "algorithm": -7}
 ANSWER = {"id": "Y3JlZA", "rawId": "Y3JlZA", "type": "public-key", "response": {}}
 CREDENTIAL = {"credential_id": "Y3JlZA", "public_key": "cHVi", "sign_count": 0}
-REGISTERED = {"verified": True, "person": PERSON, "credential": CREDENTIAL}
+REGISTERED = {"verified": True, "person": PERSON, "credential": CREDENTIAL, "facts": FACTS}
 SIGNED_IN = {
     "verified": True,
     "person": PERSON,
@@ -24,6 +25,8 @@ SIGNED_IN = {
     "user_verified": True,
 }
 REJECTED = {"verified": False, "reason": "signature_invalid"}
+STEPPED_UP = {**SIGNED_IN, "step_up": True}
+NOT_KNOWN = {"verified": False, "reason": "credential_unknown"}
 
 LIMITS = [
     {"policy": "network", "key": NETWORK, "capacity": 30, "refill_seconds": 60},
@@ -32,7 +35,11 @@ LIMITS = [
 PERSON_LIMIT = {"policy": "person", "key": "0" * 32, "capacity": 10, "refill_seconds": 600}
 
 
-def request(kind: str) -> dict[str, Any]:
+CODE_CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+SESSION = f"authentication-{'0' * 31}9"
+
+
+def request(kind: str, **said: Any) -> dict[str, Any]:
     registration = kind == "registration"
     return {
         "v": 1,
@@ -44,12 +51,19 @@ def request(kind: str) -> dict[str, Any]:
         "deadline_seconds": 300,
         "limits": [PERSON_LIMIT, *LIMITS] if registration else LIMITS,
         "audit_shard": "02",
+        "mediation": "modal",
+        "code_challenge": CODE_CHALLENGE,
+        "username": None,
+        "session": None,
+        "session_credential": None,
+        "details": None,
+        **said,
     }
 
 
-def start(kind: str, function: Any = None) -> Execution:
+def start(kind: str, function: Any = None, **said: Any) -> Execution:
     name = {"registration": "register_passkey", "authentication": "authenticate_passkey"}[kind]
-    return Execution(name, request(kind), function)
+    return Execution(name, request(kind, **said), function)
 
 
 def admit(run: Execution, refuse: str | None = None) -> Execution:
@@ -82,6 +96,14 @@ def judge(run: Execution, verdict: dict[str, Any], claims: dict[str, Any]) -> Ex
 
 def registration_completed() -> Execution:
     run = judge(answer(admit(start("registration"))), REGISTERED, CLAIMS)
+    run.deliver(run.done("record_credential", {"recorded": True}))
+    return run
+
+
+def registration_by_session() -> Execution:
+    """No ticket: a session allows it, and conditionally."""
+    said = {"ticket": None, "session": SESSION, "session_credential": "b2xk", "mediation": "conditional"}
+    run = judge(answer(admit(start("registration", **said))), REGISTERED, CLAIMS)
     run.deliver(run.done("record_credential", {"recorded": True}))
     return run
 
@@ -196,9 +218,12 @@ SOMEBODY_ELSE = {**CLAIMS, "person": "grace", "display_name": "Grace Hopper"}
 SCENARIOS: dict[str, tuple[Callable[[], Execution], str, str | None, str]] = {
     "registration_completed": (registration_completed, "completed", None, "recording"),
     "authentication_completed": (_authentication(SIGNED_IN, CLAIMS), "completed", None, "recording"),
+    "registration_by_session": (registration_by_session, "completed", None, "recording"),
+    "authentication_stepped_up": (_authentication(STEPPED_UP, CLAIMS), "completed", None, "recording"),
     "one_by_one": (one_by_one, "completed", None, "recording"),
     "answered_twice": (answered_twice, "completed", None, "recording"),
     "rejected": (_authentication(REJECTED, CLAIMS), "rejected", "signature_invalid", "verifying"),
+    "rejected_unknown": (_authentication(NOT_KNOWN, UNKNOWN), "rejected", "credential_unknown", "verifying"),
     "rejected_and_disabled": (
         _authentication(REJECTED, DISABLED),
         "rejected",

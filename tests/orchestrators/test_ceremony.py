@@ -15,6 +15,7 @@ from orchestrators import ceremony as ceremony_module
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.ceremony import _Progress
 from orchestrators.register_passkey import register_passkey
+from passkeys.audit import canonical
 from passkeys.ceremony import TRANSITIONS, Event, Stage
 from passkeys.errors import IllegalMove
 from tests.orchestrators.context import START, RecordingContext, Task
@@ -33,8 +34,8 @@ from tests.orchestrators.scenarios import (
 Run = Generator[Any, Any, Any]
 
 
-def begin(kind: str) -> tuple[RecordingContext, Run, Task]:
-    context = RecordingContext(request(kind))
+def begin(kind: str, **said: Any) -> tuple[RecordingContext, Run, Task]:
+    context = RecordingContext(request(kind, **said))
     function = register_passkey if kind == "registration" else authenticate_passkey
     run = function(context)  # type: ignore[arg-type]
     return context, run, next(run)
@@ -71,7 +72,12 @@ def test_admission_and_challenge_start_together() -> None:
     at_ms = int(START.timestamp() * 1000)
     assert first.children[0].input == {"capacity": 10, "refill_seconds": 600, "at_ms": at_ms}
     ceremony_id = request("registration")["ceremony_id"]
-    assert first.children[-1].input == {"ceremony_id": ceremony_id, "person": PERSON, "deadline_seconds": 300}
+    assert first.children[-1].input == {
+        "ceremony_id": ceremony_id,
+        "person": PERSON,
+        "mediation": "modal",
+        "deadline_seconds": 300,
+    }
 
 
 def test_an_authentication_challenge_names_nobody() -> None:
@@ -100,7 +106,12 @@ def test_an_answer_is_read_as_text_or_object(data: object) -> None:
     assert deadline.cancelled
     verify, claims = judging.children
     ceremony_id = request("authentication")["ceremony_id"]
-    assert verify.input == {"ceremony_id": ceremony_id, "publicKey": OPTIONS, "response": ANSWER}
+    assert verify.input == {
+        "ceremony_id": ceremony_id,
+        "mediation": "modal",
+        "publicKey": OPTIONS,
+        "response": ANSWER,
+    }
     assert claims.input == {"person": None, "credential_id": ANSWER["id"]}
 
 
@@ -138,9 +149,135 @@ def test_a_credential_is_recorded_only_after_both_verdicts() -> None:
     assert record.input == {
         "ceremony_id": request("registration")["ceremony_id"],
         "person": PERSON,
+        "mediation": "modal",
         "ticket": "a" * 64,
         "credential": CREDENTIAL,
     }
+
+
+def finish(run: Run, first: Task, *results: Any) -> tuple[dict[str, Any], list[Task]]:
+    """Answer, and give each round of activities its results: the output, and the rounds."""
+    wait = admit(run, first)
+    wait.children[0].result = ANSWER
+    rounds = [run.send(wait.children[0])]
+    rounds += [run.send(result) for result in results[:-1]]
+    with pytest.raises(StopIteration) as stopped:
+        run.send(results[-1])
+    return stopped.value.value, rounds
+
+
+SAID = {
+    "username": "ada@example.com",
+    "mediation": "conditional",
+    "details": {"reason": "lost the phone", "person": "grace"},
+    "session": "authentication-" + "9" * 32,
+    "session_credential": "b2xk",
+    "ticket": None,
+}
+
+
+def test_what_the_start_said_reaches_the_activities_that_need_it() -> None:
+    """Issue, verify and record learn of it; of the proof key's challenge, none; of the session, the record alone."""
+    _, run, first = begin("registration", **SAID)
+    output, (judging, recording) = finish(run, first, [REGISTERED, CLAIMS], [{"recorded": True}])
+    issue, verify, record = first.children[-1].input, judging.children[0].input, recording.children[0].input
+    told = {name: SAID[name] for name in ("username", "mediation", "details")}
+    assert all(told.items() <= given.items() for given in (issue, verify, record))
+    assert not {"session", "session_credential", "ticket"} & {*issue, *verify}
+    assert record["ticket"] is None
+    assert (record["session"], record["session_credential"]) == (SAID["session"], "b2xk")
+    assert "code_challenge" not in {*issue, *verify, *record}
+    assert output["outcome"] == "completed"
+
+
+def test_an_input_from_before_gives_the_same_calls() -> None:
+    """An instance that began without the newer members asks what it always asked, and ends."""
+    context = RecordingContext(request("registration"))
+    for member in ("mediation", "code_challenge", "username", "session", "session_credential", "details"):
+        del context.request[member]
+    run = register_passkey(context)  # type: ignore[arg-type]
+    first = next(run)
+    output, (judging, recording) = finish(run, first, [REGISTERED, CLAIMS], [{"recorded": True}])
+    assert set(first.children[-1].input) == {"ceremony_id", "person", "deadline_seconds"}
+    assert set(judging.children[0].input) == {"ceremony_id", "person", "publicKey", "response"}
+    assert set(recording.children[0].input) == {"ceremony_id", "person", "ticket", "credential"}
+    assert (output["outcome"], output["code_challenge"], output["step_up"]) == ("completed", None, False)
+
+
+def test_what_is_approved_is_shown_while_it_waits() -> None:
+    """The details stand beside the options, and go with them."""
+    context, run, first = begin("authentication", details={"reason": "lost"})
+    admit(run, first)
+    assert context.statuses[-1]["details"] == {"reason": "lost"}
+    context, run, first = begin("authentication")
+    admit(run, first)
+    assert "details" not in context.statuses[-1]
+
+
+def test_details_that_do_not_fit_end_the_ceremony_on_the_record() -> None:
+    """The custom status is bounded: too much in it would fail the instance, unrecorded."""
+    context, run, first = begin("authentication", details={"reason": "x" * 7_500})
+    with pytest.raises(StopIteration) as stopped:
+        admit(run, first)
+    assert (stopped.value.value["outcome"], len(context.signals)) == ("failed", 1)
+
+
+def test_facts_of_a_verdict_are_in_the_audit() -> None:
+    """What verification found out beside its yes or no: merged into the entry, in whose members it cannot meddle."""
+    forged = {"aaguid": "x", "person": "eve", "outcome": "completed", "v": 9, "ceremony_id": "y"}
+    for verdict in ({**SIGNED_IN, "facts": forged}, {"verified": False, "reason": "z", "facts": forged}):
+        context, run, first = begin("authentication", mediation="conditional")
+        finish(run, first, [verdict, CLAIMS])
+        ((_, _, entry),) = context.signals
+        assert (entry["aaguid"], entry["mediation"], entry["v"]) == ("x", "conditional", 1)
+        assert entry["ceremony_id"] == context.request["ceremony_id"]
+        assert entry["outcome"] == ("completed" if verdict["verified"] else "rejected")
+        assert entry["person"] == (PERSON if verdict["verified"] else None)
+
+
+UNFIT: list[dict[str, Any]] = [{"score": 1.5}, {"name": "\ud800"}, {"long": "x" * 4_100}, {"n": 2**60}]
+
+
+@pytest.mark.parametrize("facts", UNFIT, ids=lambda facts: next(iter(facts)))
+def test_facts_that_no_entry_can_hold_cost_no_entry(facts: dict[str, Any]) -> None:
+    """The entity would refuse the whole entry: the facts are left out, the ceremony is recorded."""
+    context, run, first = begin("authentication", details=facts)
+    finish(run, first, [{**SIGNED_IN, "facts": facts}, CLAIMS])
+    ((_, _, entry),) = context.signals
+    assert not {*facts, "details"} & entry.keys()
+    assert canonical(entry)
+
+
+def test_a_typed_name_and_the_proof_key_are_in_no_audit_entry() -> None:
+    """People type passwords into the wrong field; and whoever reads the audit needs no challenge."""
+    context, run, first = begin("authentication", **{**SAID, "username": "hunter2"})
+    finish(run, first, [SIGNED_IN, CLAIMS])
+    ((_, _, entry),) = context.signals
+    assert "hunter2" not in json.dumps(entry)
+    assert not {"username", "code_challenge", "session_credential"} & entry.keys()
+    assert (entry["session"], entry["details"]) == (SAID["session"], SAID["details"])
+
+
+def test_the_output_carries_what_its_starter_will_ask_for() -> None:
+    """The proof key's challenge, whatever the outcome; that a credential is to be stepped up, of a completed one."""
+    challenge = request("authentication")["code_challenge"]
+    _, run, first = begin("authentication")
+    output, _ = finish(run, first, [{**SIGNED_IN, "step_up": True}, CLAIMS])
+    assert (output["code_challenge"], output["step_up"]) == (challenge, True)
+    _, run, first = begin("authentication")
+    output, _ = finish(run, first, [{**SIGNED_IN, "step_up": True}, {**CLAIMS, "status": "disabled"}])
+    assert (output["code_challenge"], output["step_up"]) == (challenge, False)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("credential_unknown", ANSWER["rawId"]), ("credential_disabled", None), ("signature_invalid", None), ("credential_decoy", None)],
+)  # fmt: skip
+def test_an_unknown_credential_is_named_for_its_starter(reason: str, told: str | None) -> None:
+    """Only where the lookup itself said that there is none: the id that was looked up."""
+    _, run, first = begin("authentication")
+    output, _ = finish(run, first, [{"verified": False, "reason": reason}, CLAIMS])
+    assert (output["reason"], output["unknown_credential_id"]) == (reason, told)
 
 
 def test_after_the_answer_one_round_stands_between_a_person_and_their_sign_in() -> None:

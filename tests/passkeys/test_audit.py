@@ -227,6 +227,45 @@ def test_a_ceremony_recorded_twice_is_found() -> None:
     assert fault_of(lines) == ("duplicated", 3)
 
 
+def act(number: int) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "act_id": f"act-{number:032x}",
+        "act": "disable",
+        "outcome": "completed",
+        "at": "2026-01-01T00:00:02Z",
+    }
+
+
+def sealed_chain(contents: list[dict[str, Any]]) -> list[bytes]:
+    head, lines = EMPTY, []
+    for one in contents:
+        line, head = sealed(one, shard=SHARD, head=head)
+        lines.append(line.encode() + b"\n")
+    return lines
+
+
+def test_acts_and_ceremonies_stand_in_one_chain() -> None:
+    """Both are entries; an act that is recorded twice is found, as a ceremony is."""
+    assert fault_of(sealed_chain([content(0), act(1), content(1), act(2)])) is None
+    assert fault_of(sealed_chain([content(0), act(1), content(1), act(1)])) == ("duplicated", 3)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"v": 1, "at": "x"},
+        {**content(7), "act_id": "act-7"},
+        {"v": 1, "act_id": None},
+        {"v": 1, "ceremony_id": 7},
+        {"v": 1, "act_id": ["act-7"]},
+    ],
+)
+def test_an_entry_of_nothing_or_of_two_things_is_found(odd: dict[str, Any]) -> None:
+    """Whatever its hash: an entry is of one ceremony or of one act."""
+    assert fault_of(sealed_chain([content(0), odd, act(1)])) == ("altered", 1)
+
+
 def test_every_fault_is_found_by_a_test() -> None:
     """The kinds of attack above are all there are."""
     assert {fault.value for fault in AuditFault} == {

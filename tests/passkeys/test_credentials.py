@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,21 +12,26 @@ from passkeys.credentials import (
     Attestation,
     CredentialDescriptor,
     CredentialRecord,
+    Standing,
+    StandingState,
     Usage,
     Verdict,
     credential_name,
     dump_credential,
     dump_marker,
+    dump_standing,
     dump_usage,
     dump_user_handle,
     load_credential,
     load_marker,
+    load_standing,
     load_usage,
     load_user_handle,
     marker_name,
     person_name,
     person_prefix,
     remembered,
+    standing_name,
     usage_name,
     used,
 )
@@ -48,7 +54,9 @@ RECORD = CredentialRecord(
     attestation=Attestation("packed", "self", chain_verified=False, model_proven=False),
     ceremony_id="registration-" + "0" * 32,
     created_at="2026-01-01T00:00:00+00:00",
+    extensions={"credProps": {"rk": True}},
 )
+STANDING = Standing(StandingState.DISABLED, "lost", "grace", "2026-01-01T00:00:00+00:00")
 VERDICT = Verdict(
     "authentication-" + "0" * 32, 1, backup_state=False, user_verified=True, clone_suspected=False
 )
@@ -57,14 +65,39 @@ VERDICT = Verdict(
 def test_records_round_trip() -> None:
     """Each record is the same after the store."""
     usage = used(None, VERDICT, "2026-01-01T00:00:00+00:00")
-    descriptor = CredentialDescriptor(b"\x01\x02", ("usb",))
+    descriptor = CredentialDescriptor(b"\x01\x02", ("usb",), "blue key")
     assert load_credential("n", dump_credential(RECORD)) == RECORD
     assert load_usage("n", dump_usage(usage)) == usage
     assert load_marker("n", dump_marker(descriptor)) == descriptor
+    for standing in (
+        STANDING,
+        replace(STANDING, state=StandingState.REMOVED, reason=None, by=None, removal="act-1"),
+    ):
+        assert load_standing("n", dump_standing(standing)) == standing
     assert load_user_handle("n", dump_user_handle(b"\x01" * 32)) == b"\x01" * 32
 
 
-@pytest.mark.parametrize("load", [load_credential, load_usage, load_marker, load_user_handle])
+def test_documents_from_before_are_read() -> None:
+    """A record without extensions, also with the attestation type of then; a marker without a name."""
+    members = json.loads(dump_credential(RECORD))
+    del members["extensions"]
+    members["attestation"]["type"] = "certificate"
+    record = load_credential("n", json.dumps(members).encode())
+    attestation = Attestation("packed", "certificate", chain_verified=False, model_proven=False)
+    assert record == replace(RECORD, extensions={}, attestation=attestation)
+    marker = b'{"v":1,"credential_id":"AQI","transports":["usb"]}'
+    assert load_marker("n", marker) == CredentialDescriptor(b"\x01\x02", ("usb",), None)
+
+
+@pytest.mark.parametrize("state", ["gone", "", None, 7])
+def test_a_standing_that_we_do_not_know_is_damage(state: object) -> None:
+    """Not one that is taken for active."""
+    data = json.dumps({**json.loads(dump_standing(STANDING)), "state": state}).encode()
+    with pytest.raises(StoreDamaged, match="the/name"):
+        load_standing("the/name", data)
+
+
+@pytest.mark.parametrize("load", [load_credential, load_usage, load_standing, load_marker, load_user_handle])
 @pytest.mark.parametrize(
     "data", [b"", b"{}", b"[]", b"null", b"\xff", b'{"v":1}', b'{"v":1,"more":1}', b'{"v":null}']
 )
@@ -87,16 +120,18 @@ def test_every_credential_id_has_a_name_that_every_home_can_keep(length: int) ->
     names = [
         credential_name(credential_id),
         usage_name(credential_id),
+        standing_name(credential_id),
         marker_name("a@b.example" * 5, credential_id),
     ]
     assert [checked_name(name) for name in names] == names
-    assert len(set(names)) == 3
+    assert len(set(names)) == 4
 
 
 def test_names_are_as_documented() -> None:
     """Operators look for them."""
     assert credential_name("AQID") == "credentials/AQID.json"
     assert usage_name("AQID") == "usage/AQID.json"
+    assert standing_name("AQID") == "standing/AQID.json"
     assert person_name("ada") == "people/YWRh.json"
     assert marker_name("ada", "AQID") == "people/YWRh/AQID.json"
     assert marker_name("ada", "AQID").startswith(person_prefix("ada"))

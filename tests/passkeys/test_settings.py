@@ -69,6 +69,7 @@ WRONG = {
     "PASSKEYS_CEREMONY_SECONDS": ["0", "601", "5m", "-1", "1.5", " 300", "٣٠٠"],
     "PASSKEYS_ATTESTATION": ["enterprise", "None"],
     "PASSKEYS_USER_VERIFICATION": ["discouraged"],
+    "PASSKEYS_ALGORITHMS": ["RS1", "ES256,ES256", "-7", ","],
     "PASSKEYS_HINTS": ["phone", "hybrid,hybrid"],
     "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
     "PASSKEYS_LIMIT_PERSON": ["ten/600"],

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from demo.authenticator import Passkey, create, from_base64url, get
 from passkeys.algorithms import ALGORITHMS
-from passkeys.errors import Rejection, RejectionCode
+from passkeys.errors import Rejection, RejectionCode, rejected_as
 from passkeys.response import AuthenticationResponse, RegistrationResponse, decode_base64url
-from passkeys.verification import KnownCredential, _or_reject, verify_authentication, verify_registration
+from passkeys.verification import KnownCredential, verify_authentication, verify_registration
 from tests.passkeys.test_verification_attacks import CHALLENGE, CREATION, ORIGIN, REQUEST, known
 from tests.passkeys.test_verification_vectors import VECTORS
 
@@ -237,5 +237,5 @@ def test_what_stops_a_program_is_not_taken_for_a_verdict() -> None:
         (KeyboardInterrupt, KeyboardInterrupt),
         (SystemExit, SystemExit),
     ):
-        with pytest.raises(expected), _or_reject(RejectionCode.RESPONSE_UNREADABLE):
+        with pytest.raises(expected), rejected_as(RejectionCode.RESPONSE_UNREADABLE):
             raise raised

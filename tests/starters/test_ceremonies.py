@@ -103,6 +103,44 @@ async def test_the_orchestrator_gets_its_limits_and_no_secret(world: World, clie
     assert "ada" not in json.dumps(given["limits"])
 
 
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+async def test_what_a_start_says_is_remembered(world: World, client: FakeClient) -> None:
+    """Mediation and the proof key's challenge, as they were said then; what was not said is null."""
+    body = {"mediation": "conditional", "code_challenge": CHALLENGE, "session": "x", "details": {"a": 1}}
+    await authentications(world, request("POST", "/authentications", body), client)
+    ticketed = {"ticket": await ticket(world), "code_challenge": None, "mediation": "modal"}
+    await registrations(world, request("POST", "/registrations", ticketed), client)
+    (_, _, _, sign_in), (_, _, _, registration) = client.calls
+    assert set(sign_in) == set(registration) == set(scenario_request("registration"))
+    assert (sign_in["mediation"], sign_in["code_challenge"]) == ("conditional", CHALLENGE)
+    assert (registration["mediation"], registration["code_challenge"]) == ("modal", None)
+    for given in (sign_in, registration):
+        assert [given[name] for name in ("session", "session_credential", "details")] == [None] * 3
+
+
+async def test_whether_a_sign_in_is_to_be_stepped_up_is_told(client: FakeClient) -> None:
+    """Of a completed one, also one that ended before there was such a thing; never what only its starter may ask for."""
+    told = []
+    for members in ({"step_up": True, "code_challenge": CHALLENGE, "unknown_credential_id": "AQ"}, {}):
+        client.instances[AUTHENTICATION] = ended(AUTHENTICATION, "completed", **members)
+        out = body_of(await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
+        assert not {"code_challenge", "unknown_credential_id"} & out.keys()
+        told.append(out["step_up"])
+    client.instances[AUTHENTICATION] = ended(AUTHENTICATION, "rejected", "credential_unknown", step_up=True)
+    out = body_of(await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
+    assert [*told, out["step_up"]] == [True, False, None]
+
+
+async def test_what_is_being_approved_is_shown(client: FakeClient) -> None:
+    """The details are for whoever is to answer: in the custom status, as long as it waits."""
+    shown = {**WAITING, "details": {"person": "ada"}}
+    client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=shown)
+    response = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    assert body_of(response)["customStatus"] == shown
+
+
 async def test_a_slow_start_answers_without_options(world: World, client: FakeClient) -> None:
     """When the options take too long the caller gets the URLs, and finds the options in the status."""
     client.on_start = lambda found: instance(found, "Pending")
@@ -268,6 +306,13 @@ REFUSALS: list[tuple[str, Callable[[FakeClient], None], Call, dict[str, str]]] =
     ("media_type_unsupported", nothing, _start(b"{}", **{"content-type": "text/plain"}), {}),
     ("request_malformed", nothing, _start({"mediation": "silent"}), {}),
     ("request_malformed", nothing, _start({"mediation": ["modal"]}), {}),
+    ("request_malformed", nothing, _start({"mediation": {"modal": 1}}), {}),
+    ("request_malformed", nothing, _start({"mediation": None}), {}),
+    *[
+        ("request_malformed", nothing, call({"ticket": "x", "code_challenge": wrong}), {})
+        for wrong in ("", 7, [], {}, True, "x" * 43, CHALLENGE + "=", "plain", CHALLENGE + CHALLENGE)
+        for call in (_start, _register)
+    ],
     ("request_malformed", nothing, _register({}), {}),
     ("request_malformed", nothing, _register({"ticket": ""}), {}),
     ("request_malformed", nothing, _register({"ticket": 7}), {}),

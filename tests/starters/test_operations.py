@@ -94,6 +94,19 @@ async def test_one_ceremony_is_told_step_by_step(world: World, client: FakeClien
     assert audited == ([] if where == "nowhere yet" else ["admitting", "rejected"])
 
 
+async def test_an_entry_that_tells_of_another_ceremony_is_not_taken_for_its_own(
+    world: World, client: FakeClient
+) -> None:
+    """An earlier line may quote a ceremony's id under the same name, deeper inside: the entry is the one that is of it."""
+    quoting = json.loads(OTHER) | {"details": {"ceremony_id": AUTHENTICATION}}
+    lines = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in (quoting, json.loads(LINE)))
+    await world.store.append(segment_name(SHARD, "2026-01-01"), lines.encode(), position=0)
+    client.instances[AUTHENTICATION] = ended(
+        AUTHENTICATION, "rejected", "signature_invalid", historyEvents=HISTORY
+    )
+    assert (await look(world, client))["audit"] == json.loads(LINE)
+
+
 async def test_a_running_ceremony_has_a_stage_and_no_entry(world: World, client: FakeClient) -> None:
     """Nobody is asked for the audit entry of a ceremony that has not ended."""
     client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING, historyEvents=HISTORY[:1])

@@ -1,0 +1,93 @@
+"""Whether a certificate chain ends at one of our trust anchors: X.509 path validation, and nothing else.
+
+Trust comes from the anchors alone. What arrives in a chain, a self-signed root included, is material for the
+path and never its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreFlags
+
+from passkeys.errors import PasskeysError
+from passkeys.hostile import or_raise
+
+# The longest genuine chains (Android's remotely provisioned keys) have five. Each link costs a signature check.
+MAX_CERTIFICATES = 8
+# A genuine certificate has one or two KiB; one with an ML-DSA-87 key and signature would have eight.
+MAX_CERTIFICATE_BYTES = 16 * 1024
+
+# NIST SP 800-131A: too weak for signatures and keys. OpenSSL's store takes them at its security level 0, the only one
+# that pyOpenSSL can set. An anchor's own signature is never relied on, so it may be as old as it likes.
+_WEAK_HASHES = frozenset({"md5", "sha1"})
+_LEAST_RSA_BITS = 2048
+_LEAST_CURVE_BITS = 256
+
+
+class ChainInvalid(PasskeysError):
+    """The chain does not lead to a trust anchor, or not at that time."""
+
+    code = "chain_invalid"
+
+
+def verify_chain(chain: Sequence[bytes], *, anchors: Sequence[bytes], at: datetime) -> bytes:
+    """Follow `chain` (DER, leaf first) to an anchor (DER), and return that anchor. Raises ChainInvalid alone.
+
+    RFC 5280 §6.1, by OpenSSL: signatures, names, validity of every certificate at `at` (the anchor's too), CA
+    flags, path length, key usage of issuers, critical extensions. WebAuthn L3 §7.1 step 24: an anchor need not
+    be a root, and may be the leaf itself. The order of the others, and repeats, do not matter.
+
+    Not checked: revocation (of models, the metadata tells), and what the leaf may be used for.
+    """
+    with or_raise(lambda error: ChainInvalid(f"the chain cannot be read: {type(error).__name__}")):
+        if not 1 <= len(chain) <= MAX_CERTIFICATES:
+            raise ChainInvalid(f"{len(chain)} certificates, not 1 to {MAX_CERTIFICATES}")
+        if any(not isinstance(der, bytes) or len(der) > MAX_CERTIFICATE_BYTES for der in chain):
+            raise ChainInvalid(f"a certificate is not bytes, or longer than {MAX_CERTIFICATE_BYTES}")
+        if not anchors:
+            raise ChainInvalid("there is no trust anchor to lead to")
+        leaf, *intermediates = [_certificate(der) for der in chain]
+        with or_raise(lambda error: ChainInvalid(str(error))):
+            path = X509StoreContext(_store(anchors, at), leaf, intermediates).get_verified_chain()
+        links = [certificate.to_cryptography() for certificate in path]
+        for certificate in links[:-1]:
+            _check_signature_hash(certificate)
+        for certificate in links:
+            _check_key_size(certificate)
+        return links[-1].public_bytes(Encoding.DER)
+
+
+def _store(anchors: Sequence[bytes], at: datetime) -> X509Store:
+    store = X509Store()
+    # The store reads the fields of a time and ignores its zone.
+    store.set_time(at.astimezone(UTC))
+    store.set_flags(X509StoreFlags.PARTIAL_CHAIN)
+    for der in anchors:
+        store.add_cert(_certificate(der))
+    return store
+
+
+def _certificate(der: bytes) -> X509:
+    """One certificate in DER, and nothing behind it."""
+    return X509.from_cryptography(x509.load_der_x509_certificate(der))
+
+
+def _check_signature_hash(certificate: x509.Certificate) -> None:
+    algorithm = certificate.signature_hash_algorithm
+    # None: Ed25519, Ed448 and ML-DSA bring their own.
+    if algorithm is not None and algorithm.name in _WEAK_HASHES:
+        raise ChainInvalid(f"a certificate is signed with {algorithm.name}")
+
+
+def _check_key_size(certificate: x509.Certificate) -> None:
+    key = certificate.public_key()
+    if isinstance(key, RSAPublicKey) and key.key_size < _LEAST_RSA_BITS:
+        raise ChainInvalid(f"an RSA key of {key.key_size} bits")
+    if isinstance(key, EllipticCurvePublicKey) and key.key_size < _LEAST_CURVE_BITS:
+        raise ChainInvalid(f"an elliptic curve of {key.key_size} bits")
