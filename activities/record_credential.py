@@ -13,6 +13,7 @@ from passkeys.credentials import (
     load_credential,
     marker_name,
 )
+from passkeys.decoys import is_decoy
 from passkeys.errors import AlreadyExists, StoreUnavailable
 from passkeys.response import decode_base64url
 from passkeys.tickets import Redemption, redeem_ticket
@@ -25,7 +26,7 @@ async def record_credential(world: World, request: Json) -> Json:
 
     request: {"ceremony_id", "person", "ticket": digest, "credential" (of verify_registration)}; result:
     {"recorded": true} or {"recorded": false, "reason": ticket_missing | ticket_unknown | ticket_used |
-    ticket_not_theirs | credential_exists}.
+    ticket_not_theirs | credential_exists | credential_decoy}.
 
     Ticket, then marker, then record, each once and for this ceremony alone: a crash between any two is made
     good by running again, and nothing can be recorded without having used the ticket up. The record comes last
@@ -35,6 +36,9 @@ async def record_credential(world: World, request: Json) -> Json:
     # WebAuthn L3 §7.1 step 26, looked at before the ticket is spent on a credential that cannot be recorded.
     if await _taken(world, record):
         return _refused("credential_exists")
+    # Else whoever may register could learn by trying which of the ids that a name is answered with are nobody's.
+    if is_decoy(await world.decoy_key(), decode_base64url(record.credential_id)):
+        return _refused("credential_decoy")
     if request["ticket"] is None:
         return _refused("ticket_missing")
     redemption = await redeem_ticket(

@@ -39,6 +39,7 @@ class Settings:
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
+    limit_username: Limit
     limit_global: Limit
     limit_global_shards: int
     audit_shards: int
@@ -209,6 +210,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
+    Setting("PASSKEYS_LIMIT_USERNAME", "limit_username", "30/600", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL", "limit_global", "600/60", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL_SHARDS", "limit_global_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_SHARDS", "audit_shards", "4", _integer(1, 64)),

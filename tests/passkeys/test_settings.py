@@ -73,6 +73,7 @@ WRONG = {
     "PASSKEYS_HINTS": ["phone", "hybrid,hybrid"],
     "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
     "PASSKEYS_LIMIT_PERSON": ["ten/600"],
+    "PASSKEYS_LIMIT_USERNAME": ["30/"],
     "PASSKEYS_LIMIT_GLOBAL": ["600 / 60"],
     "PASSKEYS_LIMIT_GLOBAL_SHARDS": ["0", "65"],
     "PASSKEYS_AUDIT_SHARDS": ["0", "65"],
