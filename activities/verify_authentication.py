@@ -1,11 +1,12 @@
 """Verify the answer of an authentication ceremony, and note the use of the credential."""
 
-from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import asdict, replace
 
 import cbor2
 
 from activities.retries import Json, retried
+from passkeys import usernames
 from passkeys.credentials import (
     CredentialRecord,
     Usage,
@@ -20,6 +21,9 @@ from passkeys.credentials import (
 )
 from passkeys.decoys import is_decoy
 from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection, RejectionCode
+from passkeys.extensions import authentication_facts
+from passkeys.offer import AuthenticationOffer, authentication_offer
+from passkeys.policy import expected_origins, policy_of
 from passkeys.response import (
     AuthenticationResponse,
     decode_base64url,
@@ -27,7 +31,6 @@ from passkeys.response import (
     parse_authentication_response,
 )
 from passkeys.store import Document
-from passkeys.usernames import token_of
 from passkeys.verification import KnownCredential
 from passkeys.verification import verify_authentication as verify
 from passkeys.world import World
@@ -49,6 +52,7 @@ _BACKUP_ELIGIBLE = 0x08
 _TOLD_EARLY = frozenset(
     {
         RejectionCode.CREDENTIAL_NOT_ALLOWED,
+        RejectionCode.CREDENTIAL_OWNER_MISMATCH,
         RejectionCode.USER_HANDLE_MISMATCH,
         RejectionCode.BACKUP_ELIGIBILITY_CHANGED,
     }
@@ -59,9 +63,9 @@ _TOLD_EARLY = frozenset(
 async def verify_authentication(world: World, request: Json) -> Json:
     """Judge an assertion against the options that this ceremony issued and the stored credential.
 
-    request: {"ceremony_id", "publicKey" (as issued), "response", "username": token}; result: {"verified": true, "person",
-    "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected"} or {"verified": false,
-    "reason": code}.
+    request: {"ceremony_id", "username": token, "publicKey" (as issued), "response"}; result: {"verified": true, "person",
+    "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "facts": {…for the audit}} or
+    {"verified": false, "reason": code}.
 
     The use is written by compare-and-swap and remembers this ceremony's verdict: run again after a crash
     behind the write, the activity says the same, and does not take its own trace for a clone's.
@@ -70,20 +74,19 @@ async def verify_authentication(world: World, request: Json) -> Json:
         response = parse_authentication_response(request["response"])
     except MalformedResponse as malformed:
         return _refused(malformed.code)
-    credential_id, key = encode_base64url(response.raw_id), await world.decoy_key()
+    key = await world.decoy_key()
+    offered = authentication_offer(request["publicKey"], person=await _started_for(world, request))
+    credential_id = encode_base64url(response.raw_id)
     record = await _record(world, credential_id)
     if record is None:
         await _usage(world, credential_id)  # as of a credential that is known
-        return _refused_late(world, request, response, _absence(key, request, response.raw_id))
-    if request.get("username") not in (None, token_of(key, record.person)):
-        await _usage(world, credential_id)
-        return _refused_late(world, request, response, RejectionCode.CREDENTIAL_OWNER_MISMATCH)
+        return _refused_late(world, request, response, offered, _absence(key, response.raw_id, offered))
     try:
         while True:
             usage, document = await _usage(world, credential_id)
             verdict = remembered(usage, request["ceremony_id"])
             if verdict is None:
-                verdict = _judge(world, request, response, _known(record, usage), _listed(request))
+                verdict = _judge(world, request, response, offered, _known(record, usage))
                 if not await _note(world, record.credential_id, used(usage, verdict, _now(world)), document):
                     continue  # another ceremony used the credential meanwhile: judge by what it left
             return {
@@ -94,10 +97,14 @@ async def verify_authentication(world: World, request: Json) -> Json:
                 "backup_state": verdict.backup_state,
                 "user_verified": verdict.user_verified,
                 "clone_suspected": verdict.clone_suspected,
+                "facts": _facts(
+                    record, verdict, authentication_facts(offered.extensions, response.extensions)
+                ),
             }
     except Rejection as rejection:
         if rejection.code in _TOLD_EARLY:
-            return _refused_late(world, request, response, rejection.code)
+            key_of_record = decode_base64url(record.public_key)
+            return _refused_late(world, request, response, offered, rejection.code, key_of_record)
         return _refused(rejection.code)
 
 
@@ -113,37 +120,40 @@ async def _usage(world: World, credential_id: str) -> tuple[Usage | None, Docume
     return (None if document is None else load_usage(name, document.data)), document
 
 
-def _absence(key: bytes, request: Json, credential_id: bytes) -> RejectionCode:
+async def _started_for(world: World, request: Json) -> str | None:
+    """The person whose user name the ceremony began with; where it is nobody's, its token, which is no person's id.
+
+    None without a name: then anybody may answer.
+    """
+    username: str | None = request.get("username")
+    return None if username is None else await usernames.find(world.store, username) or f"~{username}"
+
+
+def _absence(key: bytes, credential_id: bytes, offered: AuthenticationOffer) -> RejectionCode:
     """Why there is no such credential. Unknown is only what we have never named ourselves: that may be told outside."""
     if is_decoy(key, credential_id):
         return RejectionCode.CREDENTIAL_DECOY
-    if credential_id in _listed(request):
+    if credential_id in offered.allowed_credentials:
         return RejectionCode.CREDENTIAL_GONE
     return RejectionCode.CREDENTIAL_UNKNOWN
-
-
-def _listed(request: Json) -> list[bytes]:
-    return [decode_base64url(allowed["id"]) for allowed in request["publicKey"]["allowCredentials"]]
 
 
 def _judge(
     world: World,
     request: Json,
     response: AuthenticationResponse,
+    offered: AuthenticationOffer,
     known: KnownCredential,
-    allowed: Collection[bytes],
 ) -> Verdict:
     """The verdict of this ceremony. Raises Rejection."""
     issued: Json = request["publicKey"]
     verified = verify(
         response,
         challenge=decode_base64url(issued["challenge"]),
-        origins=world.settings.origins,
+        origins=expected_origins(world.settings),
         rp_id=issued["rpId"],
-        # By the stricter of what was asked and what is policy now: neither may be dropped in between.
-        user_verification_required="required"
-        in (world.settings.user_verification, issued["userVerification"]),
-        allowed_credentials=allowed,
+        policy=policy_of(world.settings),
+        offered=offered,
         credential=known,
     )
     return Verdict(
@@ -155,10 +165,23 @@ def _judge(
     )
 
 
+def _facts(record: CredentialRecord, verdict: Verdict, extensions: Json) -> Json:
+    """What the audit says of a sign-in, besides its person and its credential: by what, and how strongly."""
+    return {
+        "aaguid": record.aaguid,
+        "algorithm": record.algorithm,
+        "attestation": asdict(record.attestation),
+        "backup_state": verdict.backup_state,
+        "user_verified": verdict.user_verified,
+        "extensions": extensions,
+    }
+
+
 def _known(record: CredentialRecord, usage: Usage | None) -> KnownCredential:
     """The stored side of the answer: its record, with the highest sign count ever seen."""
     return KnownCredential(
         credential_id=decode_base64url(record.credential_id),
+        person=record.person,
         user_handle=decode_base64url(record.user_handle),
         public_key=decode_base64url(record.public_key),
         sign_count=record.sign_count if usage is None else max(record.sign_count, usage.sign_count),
@@ -166,13 +189,16 @@ def _known(record: CredentialRecord, usage: Usage | None) -> KnownCredential:
     )
 
 
-def _stand_in(response: AuthenticationResponse) -> KnownCredential:
+def _stand_in(
+    response: AuthenticationResponse, offered: AuthenticationOffer, public_key: bytes
+) -> KnownCredential:
     """A credential that the answer fits in everything, so that its signature is looked at; but not in that."""
     flags = response.authenticator_data[32:33]
     return KnownCredential(
         credential_id=response.raw_id,
+        person=offered.person or "",
         user_handle=response.user_handle or b"",
-        public_key=STAND_IN_KEY,
+        public_key=public_key,
         sign_count=0,
         backup_eligible=bool(flags and flags[0] & _BACKUP_ELIGIBLE),
     )
@@ -191,11 +217,19 @@ async def _note(world: World, credential_id: str, usage: Usage, before: Document
     return True
 
 
-def _refused_late(world: World, request: Json, response: AuthenticationResponse, code: RejectionCode) -> Json:
+def _refused_late(
+    world: World,
+    request: Json,
+    response: AuthenticationResponse,
+    offered: AuthenticationOffer,
+    code: RejectionCode,
+    public_key: bytes = STAND_IN_KEY,
+) -> Json:
     """Refused with `code`, after the work that a wrong signature takes."""
+    if offered.allowed_credentials:
+        offered = replace(offered, allowed_credentials=(*offered.allowed_credentials, response.raw_id))
     with suppress(Rejection):
-        allowed = [response.raw_id, *_listed(request)] if _listed(request) else ()
-        _judge(world, request, response, _stand_in(response), allowed)
+        _judge(world, request, response, offered, _stand_in(response, offered, public_key))
     return _refused(code)
 
 

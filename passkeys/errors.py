@@ -7,6 +7,8 @@ The tree:
      ├── MalformedResponse      response_malformed     what arrived is not an authenticator's response at all
      ├── Rejection              (a RejectionCode)      the response is one, and failed one obligation
      ├── SignatureInvalid       signature_invalid      a signature is not the key's; what it signed, the caller knows
+     ├── MetadataInvalid        (a MetadataFault)      a metadata BLOB is not one to rely on; says why
+     ├── MetadataUnreachable    metadata_unreachable   the metadata's source could not be read: transient
      ├── SettingsError          settings_invalid       the settings are wrong; says all that is wrong with them
      ├── AuditBroken            audit_<kind>           the audit chain does not verify; says where
      ├── DirectoryUnavailable   directory_unreachable  the directory could not be asked: transient
@@ -24,8 +26,8 @@ Codes are for programs and never change; messages are for people and may.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 
 
@@ -74,6 +76,7 @@ class RejectionCode(StrEnum):
     ORIGIN_UNEXPECTED = "origin_unexpected"
     CROSS_ORIGIN_DENIED = "cross_origin_denied"
     TOP_ORIGIN_DENIED = "top_origin_denied"
+    TOP_ORIGIN_UNEXPECTED = "top_origin_unexpected"
     ATTESTATION_OBJECT_UNREADABLE = "attestation_object_unreadable"
     AUTHENTICATOR_DATA_UNREADABLE = "authenticator_data_unreadable"
     ATTESTED_CREDENTIAL_MISSING = "attested_credential_missing"
@@ -81,14 +84,88 @@ class RejectionCode(StrEnum):
     USER_NOT_PRESENT = "user_not_present"
     USER_NOT_VERIFIED = "user_not_verified"
     BACKUP_STATE_INCONSISTENT = "backup_state_inconsistent"
+    BACKUP_ELIGIBLE_REFUSED = "backup_eligible_refused"
     BACKUP_ELIGIBILITY_CHANGED = "backup_eligibility_changed"
     PUBLIC_KEY_UNREADABLE = "public_key_unreadable"
     PUBLIC_KEY_WEAK = "public_key_weak"
     ALGORITHM_NOT_OFFERED = "algorithm_not_offered"
+    ATTACHMENT_UNEXPECTED = "attachment_unexpected"
+    TRANSPORT_NOT_ALLOWED = "transport_not_allowed"
+    RESIDENT_KEY_MISSING = "resident_key_missing"
     ATTESTATION_FORMAT_UNSUPPORTED = "attestation_format_unsupported"
     ATTESTATION_INVALID = "attestation_invalid"
+    # Of passkeys.attestation: one for each obligation of each format.
+    ATTESTATION_CHAIN_INVALID = "attestation_chain_invalid"
+    ATTESTATION_NONE_NOT_EMPTY = "attestation_none_not_empty"
+    ATTESTATION_PACKED_MALFORMED = "attestation_packed_malformed"
+    ATTESTATION_PACKED_CERTIFICATE_UNREADABLE = "attestation_packed_certificate_unreadable"
+    ATTESTATION_PACKED_SIGNATURE_INVALID = "attestation_packed_signature_invalid"
+    ATTESTATION_PACKED_CERTIFICATE_VERSION = "attestation_packed_certificate_version"
+    ATTESTATION_PACKED_SUBJECT_COUNTRY = "attestation_packed_subject_country"
+    ATTESTATION_PACKED_SUBJECT_ORGANIZATION = "attestation_packed_subject_organization"
+    ATTESTATION_PACKED_SUBJECT_UNIT = "attestation_packed_subject_unit"
+    ATTESTATION_PACKED_SUBJECT_NAME = "attestation_packed_subject_name"
+    ATTESTATION_PACKED_CERTIFICATE_AUTHORITY = "attestation_packed_certificate_authority"
+    ATTESTATION_PACKED_FIRMWARE_MALFORMED = "attestation_packed_firmware_malformed"
+    ATTESTATION_PACKED_ENTERPRISE_UNASKED = "attestation_packed_enterprise_unasked"
+    ATTESTATION_PACKED_AAGUID_CRITICAL = "attestation_packed_aaguid_critical"
+    ATTESTATION_PACKED_AAGUID_MALFORMED = "attestation_packed_aaguid_malformed"
+    ATTESTATION_PACKED_AAGUID_MISMATCH = "attestation_packed_aaguid_mismatch"
+    ATTESTATION_PACKED_SELF_ALGORITHM_MISMATCH = "attestation_packed_self_algorithm_mismatch"
+    ATTESTATION_PACKED_SELF_SIGNATURE_INVALID = "attestation_packed_self_signature_invalid"
+    ATTESTATION_TPM_MALFORMED = "attestation_tpm_malformed"
+    ATTESTATION_TPM_VER_UNSUPPORTED = "attestation_tpm_ver_unsupported"
+    ATTESTATION_TPM_PUBLIC_AREA_UNREADABLE = "attestation_tpm_public_area_unreadable"
+    ATTESTATION_TPM_PUBLIC_KEY_MISMATCH = "attestation_tpm_public_key_mismatch"
+    ATTESTATION_TPM_KEY_NOT_BOUND = "attestation_tpm_key_not_bound"
+    ATTESTATION_TPM_CERTIFICATE_UNREADABLE = "attestation_tpm_certificate_unreadable"
+    ATTESTATION_TPM_CERTIFICATE_VERSION = "attestation_tpm_certificate_version"
+    ATTESTATION_TPM_SUBJECT_NOT_EMPTY = "attestation_tpm_subject_not_empty"
+    ATTESTATION_TPM_ALTERNATIVE_NAME = "attestation_tpm_alternative_name"
+    ATTESTATION_TPM_VENDOR_UNKNOWN = "attestation_tpm_vendor_unknown"
+    ATTESTATION_TPM_EXTENDED_KEY_USAGE = "attestation_tpm_extended_key_usage"
+    ATTESTATION_TPM_CERTIFICATE_AUTHORITY = "attestation_tpm_certificate_authority"
+    ATTESTATION_TPM_AAGUID_MISMATCH = "attestation_tpm_aaguid_mismatch"
+    ATTESTATION_TPM_SIGNATURE_INVALID = "attestation_tpm_signature_invalid"
+    ATTESTATION_TPM_MAGIC_UNEXPECTED = "attestation_tpm_magic_unexpected"
+    ATTESTATION_TPM_TYPE_UNEXPECTED = "attestation_tpm_type_unexpected"
+    ATTESTATION_TPM_CERT_INFO_UNREADABLE = "attestation_tpm_cert_info_unreadable"
+    ATTESTATION_TPM_EXTRA_DATA_MISMATCH = "attestation_tpm_extra_data_mismatch"
+    ATTESTATION_TPM_NAME_MISMATCH = "attestation_tpm_name_mismatch"
+    ATTESTATION_ANDROID_KEY_MALFORMED = "attestation_android_key_malformed"
+    ATTESTATION_ANDROID_KEY_CERTIFICATE_UNREADABLE = "attestation_android_key_certificate_unreadable"
+    ATTESTATION_ANDROID_KEY_SIGNATURE_INVALID = "attestation_android_key_signature_invalid"
+    ATTESTATION_ANDROID_KEY_PUBLIC_KEY_MISMATCH = "attestation_android_key_public_key_mismatch"
+    ATTESTATION_ANDROID_KEY_DESCRIPTION_UNREADABLE = "attestation_android_key_description_unreadable"
+    ATTESTATION_ANDROID_KEY_CHALLENGE_MISMATCH = "attestation_android_key_challenge_mismatch"
+    ATTESTATION_ANDROID_KEY_ALL_APPLICATIONS = "attestation_android_key_all_applications"
+    ATTESTATION_ANDROID_KEY_ORIGIN_UNEXPECTED = "attestation_android_key_origin_unexpected"
+    ATTESTATION_ANDROID_KEY_PURPOSE_UNEXPECTED = "attestation_android_key_purpose_unexpected"
+    ATTESTATION_APPLE_MALFORMED = "attestation_apple_malformed"
+    ATTESTATION_APPLE_CERTIFICATE_UNREADABLE = "attestation_apple_certificate_unreadable"
+    ATTESTATION_APPLE_NONCE_MISMATCH = "attestation_apple_nonce_mismatch"
+    ATTESTATION_APPLE_PUBLIC_KEY_MISMATCH = "attestation_apple_public_key_mismatch"
+    ATTESTATION_FIDO_U2F_MALFORMED = "attestation_fido_u2f_malformed"
+    ATTESTATION_FIDO_U2F_CERTIFICATE_COUNT = "attestation_fido_u2f_certificate_count"
+    ATTESTATION_FIDO_U2F_CERTIFICATE_UNREADABLE = "attestation_fido_u2f_certificate_unreadable"
+    ATTESTATION_FIDO_U2F_CERTIFICATE_KEY = "attestation_fido_u2f_certificate_key"
+    ATTESTATION_FIDO_U2F_PUBLIC_KEY_UNSUITABLE = "attestation_fido_u2f_public_key_unsuitable"
+    ATTESTATION_FIDO_U2F_SIGNATURE_INVALID = "attestation_fido_u2f_signature_invalid"
+    ATTESTATION_FIDO_U2F_AAGUID_NOT_ZERO = "attestation_fido_u2f_aaguid_not_zero"
+    ATTESTATION_COMPOUND_MALFORMED = "attestation_compound_malformed"
+    ATTESTATION_COMPOUND_NESTED = "attestation_compound_nested"
+    ATTESTATION_UNTRUSTED = "attestation_untrusted"
+    AAGUID_DENIED = "aaguid_denied"
+    AAGUID_NOT_ALLOWED = "aaguid_not_allowed"
+    EXTENSION_OUTPUT_INVALID = "extension_output_invalid"
+    CREDENTIAL_PROTECTION_TOO_LOW = "credential_protection_too_low"
     SIGNATURE_INVALID = "signature_invalid"
     SIGN_COUNT_NOT_INCREASED = "sign_count_not_increased"
+    MODEL_DENIED = "model_denied"
+    MODEL_NOT_ALLOWED = "model_not_allowed"
+    MODEL_PROHIBITED = "model_prohibited"
+    MODEL_UNKNOWN = "model_unknown"
+    MODEL_NOT_CERTIFIED = "model_not_certified"
 
 
 class Rejection(PasskeysError):
@@ -101,27 +178,70 @@ class Rejection(PasskeysError):
         self.code = code
 
 
+def rejected_as(code: RejectionCode) -> AbstractContextManager[None]:
+    """Turn whatever goes wrong inside into a rejection with `code`; one that is a rejection already stays."""
+    return raised_as(lambda error: Rejection(code, type(error).__name__), but=Rejection)
+
+
 @contextmanager
-def rejected_as(code: RejectionCode) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a rejection with `code`; one that is a rejection already stays.
+def raised_as(
+    refusal: Callable[[BaseException], PasskeysError], *, but: type[PasskeysError]
+) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a `refusal`, but an error of that class, which stays.
 
     Parsers of hostile bytes raise what they like: KeyError, TypeError, RecursionError, and those written in
     Rust a PanicException, which is no Exception and has no importable name. What stops a program still does.
     """
     try:
         yield
-    except Rejection:
+    except but:
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise Rejection(code, type(error).__name__) from error
+        raise refusal(error) from error
 
 
 class SignatureInvalid(PasskeysError):
     """No signature of this key over this data under this algorithm. Whoever asked knows which obligation failed."""
 
     code = "signature_invalid"
+
+
+class MetadataFault(StrEnum):
+    """What can be wrong with a metadata BLOB. Stable: audit and alerts use them."""
+
+    TOO_LARGE = "metadata_too_large"
+    MALFORMED = "metadata_malformed"
+    ALGORITHM_REFUSED = "metadata_algorithm_refused"
+    CHAIN_REMOTE = "metadata_chain_remote"
+    CHAIN_MISSING = "metadata_chain_missing"
+    CHAIN_UNTRUSTED = "metadata_chain_untrusted"
+    SIGNER_UNEXPECTED = "metadata_signer_unexpected"
+    UNSIGNED = "metadata_unsigned"
+    SIGNATURE_INVALID = "metadata_signature_invalid"
+    PAYLOAD_MALFORMED = "metadata_payload_malformed"
+    ENTRY_MALFORMED = "metadata_entry_malformed"
+    ENTRY_REPEATED = "metadata_entry_repeated"
+    ROLLED_BACK = "metadata_rolled_back"
+    SERIAL_REUSED = "metadata_serial_reused"
+
+
+class MetadataInvalid(PasskeysError):
+    """A BLOB that must not be relied on. What was known before stays in use."""
+
+    code: MetadataFault
+
+    def __init__(self, code: MetadataFault, detail: str) -> None:
+        super().__init__(f"{code.value}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class MetadataUnreachable(PasskeysError):
+    """The file or the address of the BLOB could not be read, or not in time. What was known before stays in use."""
+
+    code = "metadata_unreachable"
 
 
 class SettingsError(PasskeysError):
