@@ -1,7 +1,9 @@
 """Verify the answer of an authentication ceremony, and note the use of the credential."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
+from types import MappingProxyType
 
 import cbor2
 
@@ -19,7 +21,7 @@ from passkeys.credentials import (
     usage_name,
     used,
 )
-from passkeys.decoys import is_decoy
+from passkeys.decoys import EDDSA, ES256, RS256, algorithm_of, is_decoy
 from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection, RejectionCode
 from passkeys.extensions import authentication_facts
 from passkeys.offer import AuthenticationOffer, authentication_offer
@@ -35,15 +37,22 @@ from passkeys.verification import KnownCredential
 from passkeys.verification import verify_authentication as verify
 from passkeys.world import World
 
-# The key that answers for no stored credential are verified under, so that they take as long as a wrong signature and
-# the time does not tell which credential ids exist. P-256's base point: anybody may sign for it, and gains nothing.
-STAND_IN_KEY = cbor2.dumps(
+# The keys that answers for no stored credential are verified under, so that they take as long as a wrong signature and
+# the time does not tell which credential ids exist. P-256's and Ed25519's base points, and a modulus with many factors:
+# anybody may sign for them, and gains nothing.
+STAND_IN_KEYS: Mapping[int, bytes] = MappingProxyType(
     {
-        1: 2,
-        3: -7,
-        -1: 1,
-        -2: bytes.fromhex("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"),
-        -3: bytes.fromhex("4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"),
+        ES256: cbor2.dumps(
+            {
+                1: 2,
+                3: ES256,
+                -1: 1,
+                -2: bytes.fromhex("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"),
+                -3: bytes.fromhex("4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"),
+            }
+        ),
+        EDDSA: cbor2.dumps({1: 1, 3: EDDSA, -1: 6, -2: b"\x58" + b"\x66" * 31}),
+        RS256: cbor2.dumps({1: 3, 3: RS256, -1: b"\xff" * 256, -2: b"\x01\x00\x01"}),
     }
 )
 # WebAuthn L3 §6.1: bit 3 of the flags, which stand behind the RP id's hash.
@@ -80,7 +89,9 @@ async def verify_authentication(world: World, request: Json) -> Json:
     record = await _record(world, credential_id)
     if record is None:
         await _usage(world, credential_id)  # as of a credential that is known
-        return _refused_late(world, request, response, offered, _absence(key, response.raw_id, offered))
+        code = _absence(key, response.raw_id, offered)
+        stand_in = STAND_IN_KEYS[algorithm_of(key, response.raw_id, world.settings.algorithms)]
+        return _refused_late(world, request, response, offered, code, public_key=stand_in)
     try:
         while True:
             usage, document = await _usage(world, credential_id)
@@ -103,8 +114,8 @@ async def verify_authentication(world: World, request: Json) -> Json:
             }
     except Rejection as rejection:
         if rejection.code in _TOLD_EARLY:
-            key_of_record = decode_base64url(record.public_key)
-            return _refused_late(world, request, response, offered, rejection.code, key_of_record)
+            own = decode_base64url(record.public_key)
+            return _refused_late(world, request, response, offered, rejection.code, public_key=own)
         return _refused(rejection.code)
 
 
@@ -223,7 +234,8 @@ def _refused_late(
     response: AuthenticationResponse,
     offered: AuthenticationOffer,
     code: RejectionCode,
-    public_key: bytes = STAND_IN_KEY,
+    *,
+    public_key: bytes,
 ) -> Json:
     """Refused with `code`, after the work that a wrong signature takes."""
     if offered.allowed_credentials:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import FrameType
 
 import pytest
 
@@ -13,10 +15,12 @@ from activities.issue_authentication_challenge import issue_authentication_chall
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.own_credentials import MAX_LISTED
 from activities.resolve_claims import resolve_claims
-from activities.verify_authentication import verify_authentication
+from activities.verify_authentication import STAND_IN_KEYS, verify_authentication
 from demo.authenticator import Lie, from_base64url
+from passkeys.algorithms import load_public_key, verify_signature
 from passkeys.credentials import CredentialDescriptor, credential_name, dump_marker, marker_name
-from passkeys.decoys import is_decoy
+from passkeys.decoys import EDDSA, ES256, RS256, is_decoy
+from passkeys.errors import SignatureInvalid
 from passkeys.response import encode_base64url
 from passkeys.store import Document
 from passkeys.usernames import token_of
@@ -225,6 +229,34 @@ async def test_every_refusal_costs_what_a_wrong_signature_costs(world: World, st
         assert told == {"verified": False, "reason": reason}
         costs[reason] = (called["webauthn.helpers.verify_signature.verify_signature"], dict(store.asked))
     assert set(map(str, costs.values())) == {str((1, {"get": 3}))}, costs  # the name, the record, the use
+
+
+@pytest.mark.parametrize("algorithm", STAND_IN_KEYS)
+def test_a_stand_in_is_a_key_like_any(algorithm: int) -> None:
+    """A wrong signature under it fails as a wrong one, after the work, and not for what the key is."""
+    row, key = load_public_key(STAND_IN_KEYS[algorithm])
+    assert row.cose == algorithm
+    lengths = {ES256: 70, EDDSA: 64, RS256: 256}
+    with pytest.raises(SignatureInvalid, match=r"InvalidSignature"):
+        verify_signature(row.cose, key, bytes(lengths[algorithm]), b"signed")
+
+
+async def test_what_is_not_there_is_verified_by_the_algorithm_that_it_would_have(world: World) -> None:
+    """48 bytes are a YubiKey's, which takes Ed25519 where that is offered; 20 an iPhone's, which takes P-256."""
+    verified_by: list[int] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is verify_signature.__code__:
+            verified_by.append(frame.f_locals["cose_alg"])
+
+    for length in (48, 20):
+        request = await sign_in_request(world, stranger(), lie=Lie(credential_id=b"x" * length))
+        sys.setprofile(note)
+        try:
+            await verify_authentication(world, request)
+        finally:
+            sys.setprofile(None)
+    assert verified_by == [EDDSA, ES256]
 
 
 async def test_the_directory_is_asked_about_nobody_too(store: Counting) -> None:

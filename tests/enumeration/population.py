@@ -23,7 +23,7 @@ from activities.record_credential import record_credential
 from activities.verify_registration import verify_registration
 from demo.authenticator import Lie, Passkey, create
 from passkeys.decoy_key import KEY_NAME
-from passkeys.decoys import COUNTS, KEY_BYTES, MODELS, Model
+from passkeys.decoys import COUNTS, ES256, KEY_BYTES, MODELS, Model
 from passkeys.directory import StaticDirectory
 from passkeys.documents import dump
 from passkeys.embedded import EmbeddedStore
@@ -33,9 +33,6 @@ from passkeys.tickets import digest_of, issue_ticket
 from passkeys.world import World
 
 ORIGIN = "http://localhost:7071"
-ES256, EDDSA, RS256 = -7, -8, -257
-# As their makers have it, of what is offered here. RSA keys take long to make: of each shape, some.
-ALGORITHMS: Mapping[int, tuple[int, ...]] = {48: (EDDSA,), 32: (ES256, ES256, ES256, RS256)}
 
 
 class Kind(Enum):
@@ -130,11 +127,11 @@ async def _enrol(world: World, named: Named, shapes: Sequence[tuple[Model, bytes
     for number, (model, credential_id) in enumerate(shapes):
         begun["ceremony_id"] = f"registration-{named.name}-{number}"
         issued = await issue_registration_challenge(world, {**begun, "deadline_seconds": 300})
-        algorithms = ALGORITHMS.get(model.id_bytes, (ES256,))
+        offered = [entry["alg"] for entry in issued["publicKey"]["pubKeyCredParams"]]
         passkey, response = create(
             issued["publicKey"],
             origin=ORIGIN,
-            algorithm=algorithms[credential_id[0] % len(algorithms)],
+            algorithm=next(alg for alg in offered if alg in model.algorithms),
             transports=model.transports[:: 1 if credential_id[1] % 2 else -1],  # clients sort, or do not
             lie=Lie(credential_id=credential_id),
         )
