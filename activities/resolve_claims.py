@@ -4,10 +4,8 @@ from activities.retries import Json, retried
 from passkeys.credentials import credential_name, load_credential
 from passkeys.errors import DirectoryUnavailable
 from passkeys.response import MAX_CREDENTIAL_ID, decode_base64url, encoded_length
+from passkeys.stand_ins import NOBODY, stand_in_document
 from passkeys.world import World
-
-# Whom the directory is asked for on behalf of a credential that is nobody's. Whatever it says is not used.
-NOBODY = "nobody@invalid"
 
 
 async def resolve_claims(world: World, request: Json) -> Json:
@@ -44,12 +42,14 @@ async def _owner(world: World, credential_id: object) -> str | None:
     if not isinstance(credential_id, str) or not 1 <= len(credential_id) <= encoded_length(MAX_CREDENTIAL_ID):
         return None
     try:
-        decode_base64url(credential_id)
+        raw_id = decode_base64url(credential_id)
     except ValueError:
         return None
     name = credential_name(credential_id)
     document = await world.store.get(name)
-    return None if document is None else load_credential(name, document.data).person
+    stand_in = stand_in_document(await world.decoy_key(), raw_id, world.settings.algorithms)
+    record = load_credential(name, stand_in if document is None else document.data)
+    return None if document is None else record.person
 
 
 def _answer(person: str | None, status: str) -> Json:

@@ -1,16 +1,13 @@
 """Verify the answer of an authentication ceremony, and note the use of the credential."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
-from types import MappingProxyType
-
-import cbor2
 
 from activities.retries import Json, retried
 from passkeys import usernames
 from passkeys.credentials import (
     CredentialRecord,
+    StandingState,
     Usage,
     Verdict,
     credential_name,
@@ -21,9 +18,10 @@ from passkeys.credentials import (
     usage_name,
     used,
 )
-from passkeys.decoys import EDDSA, ES256, RS256, algorithm_of, is_decoy
+from passkeys.decoys import is_decoy
 from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection, RejectionCode
 from passkeys.extensions import authentication_facts
+from passkeys.holdings import USABLE, standing_of, state_of
 from passkeys.offer import AuthenticationOffer, authentication_offer
 from passkeys.policy import expected_origins, policy_of
 from passkeys.response import (
@@ -32,29 +30,12 @@ from passkeys.response import (
     encode_base64url,
     parse_authentication_response,
 )
+from passkeys.stand_ins import stand_in_document
 from passkeys.store import Document
 from passkeys.verification import KnownCredential
 from passkeys.verification import verify_authentication as verify
 from passkeys.world import World
 
-# The keys that answers for no stored credential are verified under, so that they take as long as a wrong signature and
-# the time does not tell which credential ids exist. P-256's and Ed25519's base points, and a modulus with many factors:
-# anybody may sign for them, and gains nothing.
-STAND_IN_KEYS: Mapping[int, bytes] = MappingProxyType(
-    {
-        ES256: cbor2.dumps(
-            {
-                1: 2,
-                3: ES256,
-                -1: 1,
-                -2: bytes.fromhex("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"),
-                -3: bytes.fromhex("4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"),
-            }
-        ),
-        EDDSA: cbor2.dumps({1: 1, 3: EDDSA, -1: 6, -2: b"\x58" + b"\x66" * 31}),
-        RS256: cbor2.dumps({1: 3, 3: RS256, -1: b"\xff" * 256, -2: b"\x01\x00\x01"}),
-    }
-)
 # WebAuthn L3 §6.1: bit 3 of the flags, which stand behind the RP id's hash.
 _BACKUP_ELIGIBLE = 0x08
 # What a stored credential is refused for before any signature is looked at.
@@ -73,8 +54,8 @@ async def verify_authentication(world: World, request: Json) -> Json:
     """Judge an assertion against the options that this ceremony issued and the stored credential.
 
     request: {"ceremony_id", "username": token, "publicKey" (as issued), "response"}; result: {"verified": true, "person",
-    "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "facts": {…for the audit}} or
-    {"verified": false, "reason": code}.
+    "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "step_up", "facts": {…for the
+    audit}} or {"verified": false, "reason": code}.
 
     The use is written by compare-and-swap and remembers this ceremony's verdict: run again after a crash
     behind the write, the activity says the same, and does not take its own trace for a clone's.
@@ -86,12 +67,18 @@ async def verify_authentication(world: World, request: Json) -> Json:
     key = await world.decoy_key()
     offered = authentication_offer(request["publicKey"], person=await _started_for(world, request))
     credential_id = encode_base64url(response.raw_id)
-    record = await _record(world, credential_id)
-    if record is None:
-        await _usage(world, credential_id)  # as of a credential that is known
-        code = _absence(key, response.raw_id, offered)
-        stand_in = STAND_IN_KEYS[algorithm_of(key, response.raw_id, world.settings.algorithms)]
-        return _refused_late(world, request, response, offered, code, public_key=stand_in)
+    name = credential_name(credential_id)
+    document = await world.store.get(name)
+    stand_in = stand_in_document(key, response.raw_id, world.settings.algorithms)
+    record = load_credential(name, stand_in if document is None else document.data)
+    state = state_of(await standing_of(world.store, credential_id))
+    absence = _absence(key, response.raw_id, offered)  # of what is there too: it takes time
+    if document is None or state not in USABLE:
+        await _usage(world, credential_id)  # as of a credential that may be used
+        # A removed one is unknown, whatever of it is still to be cleared away.
+        disabled = document is not None and state is StandingState.DISABLED
+        code = RejectionCode.CREDENTIAL_DISABLED if disabled else absence
+        return _refused_late(world, request, response, offered, code=code, record=record)
     try:
         while True:
             usage, document = await _usage(world, credential_id)
@@ -108,21 +95,15 @@ async def verify_authentication(world: World, request: Json) -> Json:
                 "backup_state": verdict.backup_state,
                 "user_verified": verdict.user_verified,
                 "clone_suspected": verdict.clone_suspected,
+                "step_up": state is StandingState.STEP_UP,
                 "facts": _facts(
                     record, verdict, authentication_facts(offered.extensions, response.extensions)
                 ),
             }
     except Rejection as rejection:
         if rejection.code in _TOLD_EARLY:
-            own = decode_base64url(record.public_key)
-            return _refused_late(world, request, response, offered, rejection.code, public_key=own)
+            return _refused_late(world, request, response, offered, code=rejection.code, record=record)
         return _refused(rejection.code)
-
-
-async def _record(world: World, credential_id: str) -> CredentialRecord | None:
-    name = credential_name(credential_id)
-    document = await world.store.get(name)
-    return None if document is None else load_credential(name, document.data)
 
 
 async def _usage(world: World, credential_id: str) -> tuple[Usage | None, Document | None]:
@@ -200,8 +181,8 @@ def _known(record: CredentialRecord, usage: Usage | None) -> KnownCredential:
     )
 
 
-def _stand_in(
-    response: AuthenticationResponse, offered: AuthenticationOffer, public_key: bytes
+def _fitted(
+    record: CredentialRecord, response: AuthenticationResponse, offered: AuthenticationOffer
 ) -> KnownCredential:
     """A credential that the answer fits in everything, so that its signature is looked at; but not in that."""
     flags = response.authenticator_data[32:33]
@@ -209,7 +190,7 @@ def _stand_in(
         credential_id=response.raw_id,
         person=offered.person or "",
         user_handle=response.user_handle or b"",
-        public_key=public_key,
+        public_key=decode_base64url(record.public_key),
         sign_count=0,
         backup_eligible=bool(flags and flags[0] & _BACKUP_ELIGIBLE),
     )
@@ -233,15 +214,15 @@ def _refused_late(
     request: Json,
     response: AuthenticationResponse,
     offered: AuthenticationOffer,
-    code: RejectionCode,
     *,
-    public_key: bytes,
+    code: RejectionCode,
+    record: CredentialRecord,
 ) -> Json:
-    """Refused with `code`, after the work that a wrong signature takes."""
+    """Refused with `code`, after the work that a wrong signature takes under the record's key."""
     if offered.allowed_credentials:
         offered = replace(offered, allowed_credentials=(*offered.allowed_credentials, response.raw_id))
     with suppress(Rejection):
-        _judge(world, request, response, offered, _stand_in(response, offered, public_key))
+        _judge(world, request, response, offered, _fitted(record, response, offered))
     return _refused(code)
 
 
