@@ -242,7 +242,9 @@ def _paths() -> Json:
             }
         },
         "/authentications": {
-            "post": _start("authentication", "StartAuthentication", "Start a sign-in, without a user name.")
+            "post": _start(
+                "authentication", "StartAuthentication", "Start a sign-in, with a user name or without."
+            )
         },
         "/ceremonies/{id}": {
             "parameters": [_ID],

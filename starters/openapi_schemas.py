@@ -16,6 +16,7 @@ from passkeys.response import (
     MAX_WORD,
     encoded_length,
 )
+from passkeys.usernames import MAX_USERNAME
 from starters.problems import PROBLEMS, TYPE_PREFIX
 from starters.waiting import FINISHED
 
@@ -250,8 +251,17 @@ SCHEMAS: Json = {
         {
             "mediation": _MEDIATION,
             "code_challenge": _CODE_CHALLENGE,
+            "username": _or_null(
+                {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_USERNAME,
+                    "description": "Sign in as this person: `allowCredentials` names their passkeys. It is answered alike, "
+                    "with credentials, whether or not anybody has this name.",
+                }
+            ),
         },
-        optional=("mediation", "code_challenge"),
+        optional=("mediation", "code_challenge", "username"),
         closed=False,
     ),
     "StartRecovery": _object(
