@@ -1,5 +1,6 @@
 """Authenticators as people see them: the model's name and its picture, as far as they are known."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 from azure.functions import HttpRequest, HttpResponse
 
 from passkeys.authenticators import name_of
+from passkeys.errors import StoreError
 from passkeys.world import World
 from starters.answers import by_method
 from starters.headers import API_HEADERS
@@ -16,6 +18,9 @@ from starters.problems import RefusedError
 AAGUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # PNG, third edition, §5.2. Nothing else is served: an SVG could carry script.
 _PNG = b"\x89PNG\r\n\x1a\n"
+
+
+log = logging.getLogger("starters.authenticators")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +32,14 @@ class Known:
 
 
 async def known_models(world: World, aaguids: set[str]) -> Mapping[str, Known]:
-    """What is known of these models. Of those that nobody knows, nothing."""
-    metadata = await world.models.current()
+    """What is known of these models. Of those that nobody knows, nothing; the names of the built-in table at least, while the
+    metadata cannot be read.
+    """
+    try:
+        metadata = await world.models.current()
+    except StoreError as error:  # people find their passkeys without it, by the names that they gave them
+        log.warning("The metadata is not read: %s", error)
+        metadata = None
     listed = metadata.models if metadata else {}
     known = {
         aaguid: Known(name_of(aaguid, metadata), aaguid in listed and listed[aaguid].icon is not None)
