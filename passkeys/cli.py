@@ -1,6 +1,6 @@
 """The commands of `python -m passkeys`. They use the same settings and the same store as the app.
 
-Exit codes: 0 done; 1 the audit trail or a recovery does not verify; 2 the command or the settings are wrong; 3 the store
+Exit codes: 0 done; 1 the audit trail, a recovery or a metadata BLOB does not verify; 2 the command or the settings are wrong; 3 the store
 cannot be used. Each failure is one sentence on stderr, with the next step.
 """
 
@@ -10,12 +10,13 @@ import argparse
 import asyncio
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from passkeys import audit, recoveries, tickets
+from passkeys import audit, cli_metadata, recoveries, tickets
 from passkeys.directory import load_static
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import AuditBroken, AuditFault, SettingsError, StoreDamaged, StoreError
@@ -37,15 +38,19 @@ def main(
 ) -> int:
     """Run one command; return its exit code."""
     arguments = _parser().parse_args(argv)
+    if (arguments.command, arguments.action) == ("metadata", "check"):
+        return cli_metadata.check(arguments, now=clock())
     try:
         settings = load(environ)
         if arguments.state is not None:
             settings = replace(settings, store=arguments.state / "store")
-        if arguments.command == "ticket":
-            return asyncio.run(_issue_ticket(settings, arguments, clock, random_bytes))
-        if arguments.command == "recovery":
-            return asyncio.run(_verify_recoveries(settings))
-        return asyncio.run(_verify_audit(settings, arguments))
+        commands: Mapping[str, Callable[[], Coroutine[Any, Any, int]]] = {
+            "ticket": lambda: _issue_ticket(settings, arguments, clock, random_bytes),
+            "recovery": lambda: _verify_recoveries(settings),
+            "metadata": lambda: cli_metadata.forget(settings),
+            "audit": lambda: _verify_audit(settings, arguments),
+        }
+        return asyncio.run(commands[arguments.command]())
     except SettingsError as error:
         return _fail(2, str(error))
     except StoreError as error:
@@ -83,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         parents=[state],
         help="check what each confirmation has signed; exit 1 if one does not prove it",
     )
+
+    cli_metadata.add_commands(commands, state)
 
     trail = commands.add_parser("audit", help="the audit trail").add_subparsers(dest="action", required=True)
     verify = trail.add_parser(
