@@ -6,9 +6,9 @@ from typing import Any
 from passkeys.acts import Act, ActOutcome, new_act_id
 from passkeys.audit import shard_name
 from passkeys.world import World
+from starters.answers import RETRY_AFTER_SECONDS
 from starters.limits import acts_limit
 from starters.problems import RefusedError
-from starters.views import RETRY_AFTER_SECONDS
 from starters.waiting import ANSWER_WAIT_SECONDS, is_finished, status_when
 
 ORCHESTRATORS: Mapping[Act, str] = {

@@ -242,7 +242,9 @@ def _paths() -> Json:
             }
         },
         "/authentications": {
-            "post": _start("authentication", "StartAuthentication", "Start a sign-in, without a user name.")
+            "post": _start(
+                "authentication", "StartAuthentication", "Start a sign-in, with a user name or without."
+            )
         },
         "/ceremonies/{id}": {
             "parameters": [_ID],
@@ -276,6 +278,18 @@ def _paths() -> Json:
                 )
             ),
         },
+        "/operations/metadata": _operator(
+            _get(
+                "getMetadata",
+                "operations",
+                "The metadata of authenticators that counts now, and its last refresh.",
+                {
+                    "200": _json("What is known.", "OperatorMetadata"),
+                    **_UNAUTHORIZED,
+                    **_problems("method_not_allowed"),
+                },
+            )
+        ),
         "/healthz": _get("getReadiness", "service", "Whether the service is ready.", ready),
         "/openapi.json": _get("getOpenapi", "service", "This document.", itself),
         "/": _page("getHome", "The page to register and sign in."),
@@ -339,7 +353,7 @@ def _life_paths() -> Json:
             "headers": {"Cache-Control": _header("The same for everybody.", pattern="^public")},
             "content": {"image/png": {"schema": {}}},
         },
-        **_problems("icon_unknown", "method_not_allowed"),
+        **_problems("icon_unknown", "method_not_allowed", "unavailable"),
     }
     return {
         "/ceremonies/{id}/signals": {
@@ -351,7 +365,7 @@ def _life_paths() -> Json:
                     "What the starter of an ended ceremony should signal to password managers.",
                     {
                         "200": _json("The signals.", "CeremonySignals"),
-                        **_problems("session_invalid", "ceremony_unknown", "method_not_allowed"),
+                        **_problems(*_SESSION_PROBLEMS, "ceremony_unknown", "method_not_allowed"),
                     },
                 )
             ),

@@ -19,14 +19,14 @@ from passkeys.recoveries import MAX_DISPLAY_NAME, Details, Recovery, find, redee
 from passkeys.tickets import digest_of, link_of, new_secret
 from passkeys.world import World
 from starters.acts import act
-from starters.answers import by_method, json_response
+from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
 from starters.ceremonies import code_challenge_of, start_ceremony
 from starters.limits import recovery_limits
 from starters.operations_credentials import reason_of
 from starters.problems import RefusedError
 from starters.requests import ceremony_id, json_object
 from starters.sessions import operator_of
-from starters.views import RETRY_AFTER_SECONDS, output_of
+from starters.views import output_of
 from starters.waiting import is_finished
 
 
