@@ -20,7 +20,7 @@ from passkeys import audit, cli_metadata, recoveries, tickets
 from passkeys.directory import load_static
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import AuditBroken, AuditFault, SettingsError, StoreDamaged, StoreError
-from passkeys.holdings import record_of
+from passkeys.holdings import is_credential_id, record_of
 from passkeys.settings import Settings, load
 from passkeys.store import Store
 
@@ -148,37 +148,47 @@ async def _issue_ticket(
 
 
 async def _verify_recoveries(settings: Settings) -> int:
-    """Each recovery by what is kept of it; where the credential is still there, also that the key is its."""
     if not (settings.store / "store.sqlite").is_file():
         return _no_store(settings)
     store = EmbeddedStore(settings.store)
-    unproven = 0
+    broken = False
     try:
         async for name in store.list(recoveries.PREFIX):
-            document = await store.get(name)
-            if document is None:
-                continue
-            recovery = recoveries.load_recovery(name, document.data)
-            details, confirmation = recovery.details, recovery.confirmation
-            credential = await record_of(store, confirmation.credential_id)
-            is_its_key = credential is None or (credential.person, credential.public_key) == (
-                confirmation.by,
-                confirmation.public_key,
-            )
-            proven = is_its_key and recoveries.is_proven(recovery)
-            unproven += not proven
-            print(
-                f"{'proven ' if proven else 'BROKEN '} {name}: {details.person}, started by {details.started_by}, "
-                f"confirmed by {confirmation.by} at {confirmation.at}, "
-                f"{'no ticket taken' if recovery.ticket is None else 'ticket taken'}"
-            )
+            try:
+                proven, told = await _judge_recovery(store, name)
+            except StoreDamaged as damaged:
+                proven, told = False, str(damaged)
+            broken |= not proven
+            print(f"{'proven' if proven else 'BROKEN'}  {told}")
     finally:
         store.close()
-    if unproven:
+    if broken:
         return _fail(
             1, "What was recorded is not what was signed. Keep this store, and compare it with the audit."
         )
     return 0
+
+
+async def _judge_recovery(store: Store, name: str) -> tuple[bool, str]:
+    """Whether a recovery is proven by what is kept of it, and what it says. Raises StoreDamaged.
+
+    Where the passkey is still there, its record must say the same of key and person.
+    """
+    document = await store.get(name)
+    recovery = recoveries.load_recovery(name, document.data if document else b"")
+    details, confirmation = recovery.details, recovery.confirmation
+    ticket = "no ticket taken" if recovery.ticket is None else f"ticket taken at {recovery.ticket.issued_at}"
+    told = (
+        f"{name}: {details.person}, started by {details.started_by}, "
+        f"confirmed by {confirmation.by} at {confirmation.at}, {ticket}"
+    )
+    if not is_credential_id(confirmation.credential_id):
+        return False, told
+    credential = await record_of(store, confirmation.credential_id)
+    same = credential is None or (
+        (credential.public_key, credential.person) == (confirmation.public_key, confirmation.by)
+    )
+    return same and recoveries.is_proven(recovery), told
 
 
 async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> int:
