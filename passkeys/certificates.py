@@ -55,7 +55,7 @@ def verify_chain(chain: Sequence[bytes], *, anchors: Sequence[bytes], at: dateti
         leaf, *intermediates = [_certificate(der) for der in chain]
         with _refused(str):
             path = X509StoreContext(_store(anchors, at), leaf, intermediates).get_verified_chain()
-        links = [certificate.to_cryptography() for certificate in path]
+        links = _up_to_an_anchor([certificate.to_cryptography() for certificate in path], anchors)
         for certificate in links[:-1]:
             _check_signature_hash(certificate)
         for certificate in links:
@@ -65,6 +65,16 @@ def verify_chain(chain: Sequence[bytes], *, anchors: Sequence[bytes], at: dateti
 
 def _refused(why: Callable[[BaseException], str]) -> AbstractContextManager[None]:
     return raised_as(lambda error: ChainInvalid(why(error)), but=ChainInvalid)
+
+
+def _up_to_an_anchor(
+    path: Sequence[x509.Certificate], anchors: Sequence[bytes]
+) -> Sequence[x509.Certificate]:
+    """The path to its first anchor. OpenSSL goes on behind one as far as the chain leads, be it to nobody."""
+    for number, certificate in enumerate(path, start=1):
+        if certificate.public_bytes(Encoding.DER) in anchors:
+            return path[:number]
+    raise ChainInvalid("no certificate of the path is a trust anchor")
 
 
 def _store(anchors: Sequence[bytes], at: datetime) -> X509Store:

@@ -64,6 +64,13 @@ def test_the_leaf_may_be_the_anchor() -> None:
     refused([issue("alone").der], [alone.der])
 
 
+def test_the_anchor_told_is_one_that_was_given() -> None:
+    """A chain that goes on behind its anchor, to nobody: what is returned is the anchor, not the end."""
+    assert verify_chain([LEAF.der, INTERMEDIATE.der], anchors=[LEAF.der], at=NOW) == LEAF.der
+    assert verify_chain([LEAF.der, INTERMEDIATE.der], anchors=[LEAF.der, ROOT.der], at=NOW) == LEAF.der
+    assert verify_chain([LEAF.der], anchors=[INTERMEDIATE.der, ROOT.der], at=NOW) == INTERMEDIATE.der
+
+
 def test_a_leaf_that_is_an_anchor_vouches_for_no_other() -> None:
     """An anchor without the CA flag is acceptable itself, and issues nothing."""
     refused([issue("child", issuer=LEAF).der], [LEAF.der])
