@@ -9,6 +9,8 @@ The tree:
      ├── SignatureInvalid       signature_invalid      a signature is not the key's; what it signed, the caller knows
      ├── MetadataInvalid        (a MetadataFault)      a metadata BLOB is not one to rely on; says why
      ├── MetadataUnreachable    metadata_unreachable   the metadata's source could not be read: transient
+     ├── TokenRefused           (a TokenRefusal)       an access token is not one to rely on; says why
+     ├── IssuerUnreachable      issuer_unreachable     no keys of an issuer's could be had: transient
      ├── SettingsError          settings_invalid       the settings are wrong; says all that is wrong with them
      ├── AuditBroken            audit_<kind>           the audit chain does not verify; says where
      ├── DirectoryUnavailable   directory_unreachable  the directory could not be asked: transient
@@ -255,6 +257,57 @@ class MetadataUnreachable(PasskeysError):
     """The file or the address of the BLOB could not be read, or not in time. What was known before stays in use."""
 
     code = "metadata_unreachable"
+
+
+class TokenRefusal(StrEnum):
+    """Why an issuer's token was refused: one code an obligation of `passkeys.access_tokens`. Stable: logs and alerts use them."""
+
+    TOO_LARGE = "token_too_large"
+    MALFORMED = "token_malformed"
+    HEADER_MALFORMED = "token_header_malformed"
+    ALGORITHM_REFUSED = "token_algorithm_refused"
+    CRITICAL_HEADER = "token_critical_header"
+    TYPE_REFUSED = "token_type_refused"
+    KEY_ID_MISSING = "token_key_id_missing"
+    KEY_UNKNOWN = "token_key_unknown"
+    KEY_UNSUITABLE = "token_key_unsuitable"
+    SIGNATURE_INVALID = "token_signature_invalid"
+    CLAIMS_MALFORMED = "token_claims_malformed"
+    ISSUER_MISMATCH = "token_issuer_mismatch"
+    TENANT_REFUSED = "token_tenant_refused"
+    KEY_ISSUER_MISMATCH = "token_key_issuer_mismatch"
+    AUDIENCE_MISMATCH = "token_audience_mismatch"
+    KIND_REFUSED = "token_kind_refused"
+    VERSION_REFUSED = "token_version_refused"
+    SENDER_CONSTRAINED = "token_sender_constrained"
+    TIME_MALFORMED = "token_time_malformed"
+    EXPIRED = "token_expired"
+    NOT_YET_VALID = "token_not_yet_valid"
+    ISSUED_IN_FUTURE = "token_issued_in_future"
+    SUBJECT_MALFORMED = "token_subject_malformed"
+    CLIENT_REFUSED = "token_client_refused"
+    APPLICATION = "token_application"
+    CLAIM_REFUSED = "token_claim_refused"
+    SCOPE_MISSING = "token_scope_missing"
+    TOO_OLD = "token_too_old"
+    AUTHENTICATION_TOO_OLD = "token_authentication_too_old"
+    CONTEXT_MISSING = "token_context_missing"
+
+
+class TokenRefused(PasskeysError):
+    """A token that proves nothing here; `code` says which obligation it failed. Its holder learns less."""
+
+    code: TokenRefusal
+
+    def __init__(self, code: TokenRefusal, detail: str = "") -> None:
+        super().__init__(f"{code.value}: {detail}" if detail else code.value)
+        self.code = code
+
+
+class IssuerUnreachable(PasskeysError):
+    """No key set of the issuer's could be had, fresh or not too old. Transient: ask again later."""
+
+    code = "issuer_unreachable"
 
 
 class SettingsError(PasskeysError):
