@@ -1,4 +1,4 @@
-"""Record a verified credential, and use up the right that allowed it: a ticket, or a session."""
+"""Record a verified credential, and use up the right that allowed it: a ticket, a session, or a token."""
 
 from contextlib import suppress
 
@@ -14,9 +14,11 @@ from passkeys.credentials import (
     marker_name,
 )
 from passkeys.decoys import is_decoy
+from passkeys.directory import IdentityKey
 from passkeys.errors import AlreadyExists, StoreUnavailable
 from passkeys.grants import Granted, use_session
 from passkeys.holdings import record_of, standing_of, state_of
+from passkeys.identities import Enrolled, use_token
 from passkeys.response import decode_base64url
 from passkeys.tickets import Redemption, redeem_ticket
 from passkeys.world import World
@@ -27,9 +29,10 @@ async def record_credential(world: World, request: Json) -> Json:
     """Store the credential for the person, once.
 
     request: {"ceremony_id", "person", "ticket": digest | null, "credential" (of verify_registration)}, and without
-    a ticket "session", the ceremony that allows it, and "session_credential"; result: {"recorded": true} or
-    {"recorded": false, "reason": ticket_missing | ticket_unknown | ticket_used | ticket_not_theirs |
-    session_ended | session_used | credential_exists | credential_decoy}.
+    a ticket "session", the ceremony that allows it, and "session_credential", or "token", its digest, and "identity";
+    result: {"recorded": true} or {"recorded": false, "reason": ticket_missing | ticket_unknown | ticket_used |
+    ticket_not_theirs | session_ended | session_used | token_used | identity_taken | credential_exists |
+    credential_decoy}.
 
     The right, then marker, then record, each once and for this ceremony alone: a crash between any two is made
     good by running again, and nothing can be recorded without having used its right. The record comes last
@@ -91,6 +94,12 @@ async def _use_right(world: World, request: Json, record: CredentialRecord) -> s
             **used_for,
         )
         return None if granted is Granted.GRANTED else granted.value
+    if request.get("token") is not None:
+        identity = IdentityKey(*(request["identity"][name] for name in ("issuer", "tenant", "subject")))
+        enrolled = await use_token(
+            world.store, token=request["token"], identity=identity, now=world.clock(), **used_for
+        )
+        return None if enrolled is Enrolled.ENROLLED else enrolled.value
     return "ticket_missing"
 
 

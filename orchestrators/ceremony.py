@@ -18,6 +18,8 @@ them null or, in an instance that began before there was such a member, absent:
     session_credential  the credential that it was made with
     details             what is being approved; shown to whoever holds the id
     recovery            the recovery that the ticket was issued for
+    token               the digest of the access token that authorized a registration (passkeys/access_tokens.py)
+    identity            whose it was: {"issuer", "tenant", "subject", "client"}
 """
 
 import json
@@ -44,12 +46,15 @@ MAX_FACTS = 4_096
 # What the activities learn of the start, where it was said. Not the proof key: it is for who asks afterwards.
 _TOLD = ("ceremony_id", "person", "username", "mediation", "details")
 # What the audit learns of the start, where it was said. Not the user name's token: it tells an auditor nothing.
-_RECORDED = ("mediation", "session", "recovery", "details")
+_RECORDED = ("mediation", "session", "identity", "recovery", "details")
 
 
 def _new_credential(request: Json, answer: Json, verdict: Json) -> Json:  # noqa: ARG001 -- the verdict holds all of it
-    """A credential, and the right by which it may be: a ticket, or a session."""
-    right = {"ticket": request["ticket"], **_said(request, ("session", "session_credential"))}
+    """A credential, and the right by which it may be: a ticket, a session, or a token."""
+    right = {
+        "ticket": request["ticket"],
+        **_said(request, ("session", "session_credential", "token", "identity")),
+    }
     return {**_said(request, _TOLD), **right, "credential": verdict["credential"]}
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -44,11 +45,26 @@ def has_role(person: Person, role: str) -> bool:
     return isinstance(roles, list | tuple) and role in roles  # `in` a text would find a part of a word
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityKey:
+    """What makes a subject one and the same for good: of which issuer, of which of its tenants, by which id. No names."""
+
+    issuer: str
+    tenant: str | None
+    subject: str
+
+
 class Directory(Protocol):
     """Where people are known."""
 
     async def find(self, person: str) -> Person | None:
         """The person with the id `person`, or None. Raises DirectoryUnavailable if it cannot be asked."""
+
+    async def person_of(self, identity: IdentityKey) -> str | None:
+        """The id of the person whom an issuer knows by this key, or None. Raises DirectoryUnavailable.
+
+        A directory that knows people by an id of the issuer's own (Entra's `oid`, Okta's `uid`) has that for theirs.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +72,15 @@ class StaticDirectory:
     """A fixed set of people. For the local profile."""
 
     people: Mapping[str, Person]
+    identities: Mapping[IdentityKey, str] = field(default_factory=dict)
 
     async def find(self, person: str) -> Person | None:
         """The person, or None. Can always be asked."""
         return self.people.get(person)
+
+    async def person_of(self, identity: IdentityKey) -> str | None:
+        """Whose the file says it is."""
+        return self.identities.get(identity)
 
 
 def _person(
@@ -84,8 +105,8 @@ DEMO_PEOPLE: Mapping[str, Person] = MappingProxyType(
 def load_static(path: Path | None) -> StaticDirectory:
     """The people of a JSON file, or the demo people for None. Raises SettingsError with every mistake in the file.
 
-    The file: {"<id>": {"display_name": "…", "status": "active" | "disabled", "claims": {…}}, …};
-    `status` and `claims` may be left out.
+    The file: {"<id>": {"display_name": "…", "status": "active" | "disabled", "claims": {…}, "identities": [{"issuer": "…",
+    "tenant": "…", "subject": "…"}, …]}, …}; all but the name may be left out, and so may the tenant of an issuer without.
     """
     if path is None:
         return StaticDirectory(DEMO_PEOPLE)
@@ -102,6 +123,7 @@ def load_static(path: Path | None) -> StaticDirectory:
     mistakes = tuple(
         mistake for person_id, entry in listed.items() for mistake in _mistakes(person_id, entry)
     )
+    mistakes += _shared(listed)
     if mistakes:
         raise SettingsError(mistakes)
     return StaticDirectory(
@@ -115,7 +137,10 @@ def load_static(path: Path | None) -> StaticDirectory:
                 )
                 for person_id, entry in listed.items()
             }
-        )
+        ),
+        MappingProxyType(
+            {key: person_id for person_id, entry in listed.items() for key in _identities(entry)}
+        ),
     )
 
 
@@ -129,7 +154,7 @@ def _mistakes(person_id: str, entry: object) -> list[str]:
         return [f"{where}: must be a JSON object with a display_name."]
     mistakes = [
         f"{where}: there is no member {name!r}."
-        for name in entry.keys() - {"display_name", "status", "claims"}
+        for name in entry.keys() - {"display_name", "status", "claims", "identities"}
     ]
     if not isinstance(entry.get("display_name"), str) or not entry["display_name"].strip():
         mistakes.append(f"{where}: display_name must be a text.")
@@ -137,4 +162,35 @@ def _mistakes(person_id: str, entry: object) -> list[str]:
         mistakes.append(f"{where}: status must be 'active' or 'disabled'.")
     if not isinstance(entry.get("claims", {}), dict):
         mistakes.append(f"{where}: claims must be a JSON object.")
+    if not _are_identities(entry.get("identities", [])):
+        mistakes.append(
+            f"{where}: identities must be a list of objects with issuer, subject and, if the issuer has such, tenant: texts."
+        )
     return mistakes
+
+
+def _are_identities(listed: object) -> bool:
+    return isinstance(listed, list) and all(
+        isinstance(one, dict)
+        and {"issuer", "subject"} <= one.keys() <= {"issuer", "tenant", "subject"}
+        and all(isinstance(value, str) and value for value in one.values())
+        for one in listed
+    )
+
+
+def _identities(entry: object) -> list[IdentityKey]:
+    """Those of a person's entry, as far as they are well formed."""
+    listed = entry.get("identities", []) if isinstance(entry, dict) else []
+    if not _are_identities(listed):
+        return []
+    return [IdentityKey(one["issuer"], one.get("tenant"), one["subject"]) for one in listed]
+
+
+def _shared(people: Mapping[str, object]) -> tuple[str, ...]:
+    """Identities that are two people's, or one's twice: which of them comes in would be chance."""
+    counted = Counter(key for entry in people.values() for key in _identities(entry))
+    return tuple(
+        f"PASSKEYS_DIRECTORY: identity {key.subject!r} of {key.issuer!r} is there more than once."
+        for key, count in counted.items()
+        if count > 1
+    )

@@ -101,6 +101,7 @@ class Settings:
     related_origins: tuple[str, ...]
     conditional_create: bool
     directory: Path | None
+    issuers: Path | None
     forwarded_hops: int
 
 
@@ -342,6 +343,12 @@ def _directory(text: str) -> Path | None:
     return Path(text) if text else None
 
 
+def _issuers(text: str) -> Path | None:
+    if text and not Path(text).is_file():
+        raise ValueError("must be the path of a JSON file of issuers that exists, or be left out")
+    return Path(text) if text else None
+
+
 def _store(text: str) -> Path:
     path = Path(text)
     if not text or (path.exists() and not path.is_dir()):
@@ -425,6 +432,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_RELATED_ORIGINS", "related_origins", "", _related_origins),
     Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
+    Setting("PASSKEYS_ISSUERS", "issuers", "", _issuers),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
 )
 

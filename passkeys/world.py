@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_origin
@@ -14,17 +14,23 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_origin
 from passkeys import decoy_key
 from passkeys.directory import Directory, load_static
 from passkeys.embedded import EmbeddedStore
+from passkeys.errors import SettingsError
+from passkeys.issuer_keys import IssuerKeys
+from passkeys.issuers import load_issuers
 from passkeys.models import Models
 from passkeys.settings import Settings
 from passkeys.store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a step may reach. `clock` tells aware UTC times; `random_bytes(n)` gives n unpredictable bytes.
+    """What a step may reach. `clock` tells aware UTC times; `random_bytes(n)` gives n unpredictable bytes; `issuers` are
+    those whose tokens count here, with their keys.
 
     `decoy_key()` gives the store's key of the decoys, made if there is none yet; `models` knows the models of
     authenticators, as the store keeps them.
@@ -35,6 +41,7 @@ class World:
     directory: Directory
     clock: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
+    issuers: Mapping[str, IssuerKeys] = field(default_factory=dict)
     decoy_key: Callable[[], Awaitable[bytes]] = field(init=False)
     models: Models = field(init=False)
 
@@ -49,16 +56,34 @@ def open_world(
 ) -> World:
     """The world of the local profile: the embedded store and the static directory.
 
-    Raises SettingsError (the directory file is wrong) and StoreError (the store does not open).
+    Raises SettingsError (the files of the directory and of issuers are wrong) and StoreError (the store does not open).
     """
-    directory = load_static(settings.directory)  # before the store is opened: it may be wrong
+    # Before the store is opened: they may be wrong.
+    directory, issuers = _all_of(
+        lambda: load_static(settings.directory), lambda: load_issuers(settings.issuers)
+    )
     return World(
         settings=settings,
         store=EmbeddedStore(settings.store),
         directory=directory,
         clock=clock,
         random_bytes=random_bytes,
+        issuers={name: IssuerKeys(issuer, clock=clock) for name, issuer in issuers.items()},
     )
+
+
+def _all_of(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Both, or SettingsError with the mistakes of both."""
+    mistakes: list[str] = []
+    found: list[Any] = []
+    for load in (first, second):
+        try:
+            found.append(load())
+        except SettingsError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise SettingsError(tuple(mistakes))
+    return found[0], found[1]
 
 
 def bind(world: World, step: Callable[Concatenate[World, P], Awaitable[R]]) -> Callable[P, Awaitable[R]]:

@@ -23,6 +23,7 @@ from passkeys.tickets import digest_of, find_ticket
 from passkeys.usernames import MAX_USERNAME, token_of
 from passkeys.world import World
 from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
+from starters.bearer import has_token, right_of_token
 from starters.limits import limits_for
 from starters.problems import RefusedError
 from starters.requests import ceremony_id, json_object, network_of, number, one_of
@@ -61,20 +62,24 @@ MAX_TICKET_LENGTH = 256
 
 
 async def registrations(world: World, req: HttpRequest, client: Any) -> HttpResponse:
-    """POST /registrations: start a registration, for the holder of an enrolment ticket or of a fresh session."""
+    """POST /registrations: start a registration, for who holds an enrolment ticket, a fresh session, or an issuer's token."""
 
     async def post() -> HttpResponse:
         body = json_object(req)
         ticket, mediation, code_challenge = body.get("ticket"), _mediation(body), code_challenge_of(body)
-        by_session = "authorization" in req.headers
-        if by_session and ticket is not None:
+        by_token = has_token(world, req)
+        by_session = "authorization" in req.headers and not by_token
+        if "authorization" in req.headers and ticket is not None:
             raise RefusedError("request_malformed", "Send a `ticket` or an Authorization header, not both.")
-        # A ticket's holder is not known yet: what is made without a prompt is made for who has just shown who they are.
+        # The holder of a ticket, or of a token, has not shown who they are here yet: what is made without a prompt is made for who has just shown who they are.
         if mediation == _CONDITIONAL and not (by_session and world.settings.conditional_create):
             raise RefusedError("conditional_create_off")
-        right = await (
-            _right_of_session(world, req, client) if by_session else _right_of_ticket(world, ticket)
-        )
+        if by_token:
+            right = await right_of_token(world, req, body.get("issuer"))
+        elif by_session:
+            right = await _right_of_session(world, req, client)
+        else:
+            right = await _right_of_ticket(world, ticket)
         return await start_ceremony(
             world, req, client, Kind.REGISTRATION, mediation=mediation, code_challenge=code_challenge, **right
         )
@@ -211,6 +216,8 @@ async def start_ceremony(
     session: str | None = None,
     session_credential: str | None = None,
     recovery: str | None = None,
+    token: str | None = None,
+    identity: Mapping[str, Any] | None = None,
     details: Mapping[str, Any] | None = None,
     limits: Sequence[Mapping[str, Any]] = (),
     deadline_seconds: int | None = None,
@@ -242,6 +249,8 @@ async def start_ceremony(
         "session": session,
         "session_credential": session_credential,
         "recovery": recovery,
+        "token": token,
+        "identity": identity,
         "details": details,
     }
     await client.start_new(ORCHESTRATORS[kind], started, request)

@@ -36,11 +36,15 @@ ETAG = {
     "ETag": _header("Names this version of the file."),
     "Cache-Control": _header("Kept, and asked about each time.", const="no-cache"),
 }
-WWW_AUTHENTICATE = {"WWW-Authenticate": _header("How to prove who is asking.", pattern="^Ceremony")}
+WWW_AUTHENTICATE = {
+    "WWW-Authenticate": _header("How to prove who is asking.", pattern="^(Ceremony|Bearer)( |$)")
+}
 # What a problem's answer carries beside the document.
 _PROBLEM_HEADERS: dict[str, Json] = {
     "session_invalid": WWW_AUTHENTICATE,
     "session_stale": WWW_AUTHENTICATE,
+    "token_invalid": WWW_AUTHENTICATE,
+    "token_stale": WWW_AUTHENTICATE,
     "method_not_allowed": ALLOW,
     "rate_limited": RETRY_AFTER,
     "unavailable": RETRY_AFTER,
@@ -232,13 +236,17 @@ def _paths() -> Json:
                 **_start(
                     "registration",
                     "StartRegistration",
-                    "Start a registration, with an enrolment ticket or in a fresh session.",
+                    "Start a registration, with an enrolment ticket, in a fresh session, or with an access token.",
                     "ticket_invalid",
+                    "token_invalid",
+                    "token_stale",
+                    "token_scope_insufficient",
+                    "identity_unknown",
                     "conditional_create_off",
                     *_SESSION_PROBLEMS,
                     "session_stale",
                 ),
-                "security": [{}, {"session": []}],
+                "security": [{}, {"session": []}, {"accessToken": []}],
             }
         },
         "/authentications": {
@@ -540,6 +548,15 @@ def document() -> Json:
                     "description": (
                         "`Ceremony <id>:<code_verifier>`: a completed registration or sign-in that was started with the "
                         "verifier's `code_challenge` (RFC 7636, S256), for some minutes after its end."
+                    ),
+                },
+                "accessToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": (
+                        "An access token for this API of an issuer that PASSKEYS_ISSUERS names: fresh, and good for one "
+                        "registration. Without such an issuer, no token is."
                     ),
                 },
             },

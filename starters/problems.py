@@ -55,6 +55,16 @@ PROBLEMS: Mapping[str, Kind] = {
         "The session is too old for a change",
         "Sign in again, and repeat the request with the new ceremony.",
     ),
+    "token_invalid": Kind(
+        401,
+        "The access token is not valid here",
+        "Get a new one from your identity provider, for this API. It is good for one registration.",
+    ),
+    "token_stale": Kind(
+        401,
+        "The access token is not fresh enough, or of too weak a sign-in",
+        "Sign in at your identity provider again, as the WWW-Authenticate header says, and use the new token at once.",
+    ),
     "step_up_required": Kind(
         403,
         "This passkey is good for managing passkeys alone",
@@ -69,6 +79,16 @@ PROBLEMS: Mapping[str, Kind] = {
         403,
         "Passkeys are not made without a prompt here",
         "Start the registration with modal mediation. Conditional needs a session and PASSKEYS_CONDITIONAL_CREATE.",
+    ),
+    "token_scope_insufficient": Kind(
+        403,
+        "The access token does not allow this",
+        "Ask your identity provider for a token with the scope that the WWW-Authenticate header names.",
+    ),
+    "identity_unknown": Kind(
+        403,
+        "Nobody here is known by this identity",
+        "Ask the people who look after your account: the directory does not say whose it is, or says another person's.",
     ),
     "ticket_invalid": Kind(
         403,

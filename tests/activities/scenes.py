@@ -51,6 +51,15 @@ def by_session(enrolment: Enrolment, session_credential: str | None, *, session:
     }
 
 
+TOKEN = "d" * 64
+IDENTITY = {"issuer": "https://op.example.com", "tenant": None, "subject": "0001", "client": "portal"}
+
+
+def by_token(enrolment: Enrolment, *, token: str = TOKEN) -> Json:
+    """What record_credential is asked for a registration that an access token allows."""
+    return {**enrolment.recording, "ticket": None, "token": token, "identity": IDENTITY}
+
+
 async def ticket_for(world: World, person: str, number: int = 0) -> str:
     """The digest of a fresh ticket."""
     secret = await issue_ticket(

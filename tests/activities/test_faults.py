@@ -20,7 +20,7 @@ from passkeys.embedded import EmbeddedStore
 from passkeys.errors import StoreUnavailable
 from passkeys.store import Store
 from passkeys.world import World
-from tests.activities.scenes import Json, by_session, decide, enrolled, enrolment, sign_in_request
+from tests.activities.scenes import Json, by_session, by_token, decide, enrolled, enrolment, sign_in_request
 from tests.passkeys.stores import Faults, MemoryStore
 from tests.passkeys.worlds import world_of
 
@@ -42,6 +42,10 @@ async def recording(world: World) -> tuple[Step, Json]:
 async def recording_by_session(world: World) -> tuple[Step, Json]:
     passkey = await enrolled(world, "ada", 1)
     return record_credential, by_session(await enrolment(world, "ada", 2), passkey.id)
+
+
+async def recording_by_token(world: World) -> tuple[Step, Json]:
+    return record_credential, by_token(await enrolment(world))
 
 
 def act(act: str, credential_id: str, **said: Any) -> tuple[Step, Json]:
@@ -100,6 +104,7 @@ SCENES: dict[str, tuple[Callable[[World], Awaitable[tuple[Step, Json]]], int]] =
     "issue_authentication_challenge": (authentication_challenge, 1),
     "record_credential": (recording, 3),
     "record_credential by session": (recording_by_session, 3),
+    "record_credential by token": (recording_by_token, 4),
     "rename": (renaming, 1),
     "remove": (removing, 5),
     "remove the last": (removing_the_last, 4),
@@ -180,6 +185,24 @@ async def test_a_crash_within_recording_is_made_good_by_running_again(write: int
         await record_credential.__wrapped__(world, done.recording)  # type: ignore[attr-defined]
     assert await record_credential(world, done.recording) == {"recorded": True}
     assert sorted(await names_in(store)) == ["credentials", "decoys", "names", "people", "people", "tickets"]
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["not kept", "kept but reported failed"])
+@pytest.mark.parametrize("write", [1, 2, 3, 4])
+async def test_a_crash_within_recording_by_token_is_made_good_too(write: int, kept: bool) -> None:
+    """Binding, use, marker, record: whichever was the last write, run again the credential is there, and a replay is not."""
+    faults = Faults()
+    store = MemoryStore(faults)
+    world = world_of(store)
+    done, replay = await enrolment(world, "ada", 1), await enrolment(world, "ada", 2)
+    faults.at, faults.kept = faults.writes + write, kept
+    with suppress(StoreUnavailable):
+        await record_credential.__wrapped__(world, by_token(done))  # type: ignore[attr-defined]
+    assert await record_credential(world, by_token(done)) == {"recorded": True}
+    refused = await record_credential(world, by_token(replay))
+    assert refused == {"recorded": False, "reason": "token_used"}
+    found = [name for name in await names_in(store) if name in {"credentials", "identities", "tokens"}]
+    assert found == ["credentials", "identities", "tokens"]
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["not kept", "kept but reported failed"])

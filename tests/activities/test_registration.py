@@ -26,7 +26,7 @@ from passkeys.models import keep
 from passkeys.response import encode_base64url
 from passkeys.world import World
 from tests import metadata_kit
-from tests.activities.scenes import Json, by_session, decide, enrolled, enrolment, ticket_for
+from tests.activities.scenes import TOKEN, Json, by_session, by_token, decide, enrolled, enrolment, ticket_for
 from tests.passkeys.stores import MemoryStore
 from tests.passkeys.worlds import ORIGIN, Clock, FlakyDirectory, world_of
 
@@ -336,6 +336,29 @@ async def test_what_was_recorded_stays_recorded_when_the_session_ends(world: Wor
     assert await record_credential(world, by_session(done, passkey.id)) == {"recorded": True}
     await decide(world, passkey.id, StandingState.REMOVED)
     assert await record_credential(world, by_session(done, passkey.id)) == {"recorded": True}
+
+
+async def test_a_token_records_one_passkey(world: World, store: MemoryStore) -> None:
+    """By the ceremony that is first, again as often as that runs; a second ceremony by the same token leaves nothing."""
+    first, second = await enrolment(world, "ada", 1), await enrolment(world, "ada", 2)
+    for _ in range(2):
+        assert await record_credential(world, by_token(first)) == {"recorded": True}
+    before = dict(store.documents)
+    refused = {"recorded": False, "reason": "token_used"}
+    assert await record_credential(world, by_token(second)) == refused
+    assert store.documents == before
+    assert await record_credential(world, by_token(second, token="e" * 64)) == {"recorded": True}
+
+
+async def test_an_identity_that_is_anothers_records_nothing(world: World, store: MemoryStore) -> None:
+    """The directory was told otherwise between two enrolments: what was bound first stays, and no token is used up."""
+    adas, graces = await enrolment(world, "ada", 1), await enrolment(world, "grace", 2)
+    assert await record_credential(world, by_token(adas)) == {"recorded": True}
+    before = dict(store.documents)
+    answer = await record_credential(world, by_token(graces, token="e" * 64))
+    assert answer == {"recorded": False, "reason": "identity_taken"}
+    assert store.documents == before
+    assert any(TOKEN in name for name in store.documents)
 
 
 async def test_a_removed_id_is_never_recorded_again(world: World, store: MemoryStore) -> None:

@@ -77,6 +77,8 @@ def request(kind: str, **said: Any) -> dict[str, Any]:
         "session": None,
         "session_credential": None,
         "recovery": None,
+        "token": None,
+        "identity": None,
         "details": DETAILS if recovery else None,
         **said,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from passkeys.directory import DEMO_PEOPLE, Person, PersonStatus, has_role, load_static
+from passkeys.directory import DEMO_PEOPLE, IdentityKey, Person, PersonStatus, has_role, load_static
 from passkeys.errors import SettingsError
 
 
@@ -56,6 +56,55 @@ async def test_a_file_of_people(tmp_path: Path) -> None:
     assert sam is not None
     assert (lin.status, dict(lin.claims)) == (PersonStatus.ACTIVE, {})
     assert (sam.status, dict(sam.claims)) == (PersonStatus.DISABLED, {"groups": ["ops"]})
+
+
+async def test_whose_an_identity_is(tmp_path: Path) -> None:
+    """By issuer, tenant and subject, all of them; nobody's by default."""
+    file = tmp_path / "people.json"
+    keys = [
+        {"issuer": "https://a.example", "subject": "1"},
+        {"issuer": "https://b.example", "tenant": "t", "subject": "1"},
+    ]
+    file.write_text(json.dumps({"lin": {"display_name": "Lin", "identities": keys}}))
+    directory = load_static(file)
+    assert await directory.person_of(IdentityKey("https://a.example", None, "1")) == "lin"
+    assert await directory.person_of(IdentityKey("https://b.example", "t", "1")) == "lin"
+    for other in (
+        IdentityKey("https://b.example", None, "1"),
+        IdentityKey("https://a.example", "t", "1"),
+        IdentityKey("https://a.example", None, "2"),
+        IdentityKey("https://a.example", None, "lin"),
+    ):
+        assert await directory.person_of(other) is None
+        assert await load_static(None).person_of(other) is None
+
+
+def test_an_identity_of_two_people_is_a_mistake(tmp_path: Path) -> None:
+    """Which of them comes in would be chance; one person's twice is a slip that is told too."""
+    file = tmp_path / "people.json"
+    one = {"issuer": "https://a.example", "subject": "1"}
+    for people in ({"lin": [one], "sam": [one]}, {"lin": [one, one]}):
+        entries = {name: {"display_name": name, "identities": listed} for name, listed in people.items()}
+        file.write_text(json.dumps(entries))
+        with pytest.raises(SettingsError) as error:
+            load_static(file)
+        (mistake,) = error.value.mistakes
+        assert "more than once" in mistake
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [{}, ["x"], [{}], [{"issuer": "a"}], [{"issuer": "a", "subject": ""}], [{"issuer": "a", "subject": 1}], [{"issuer": "a", "subject": "b", "email": "c"}], [{"issuer": "a", "tenant": None, "subject": "b"}]],
+    ids=str,
+)  # fmt: skip
+def test_identities_of_another_form_are_a_mistake(tmp_path: Path, listed: object) -> None:
+    """One for the person, whatever is wrong with them."""
+    file = tmp_path / "people.json"
+    file.write_text(json.dumps({"lin": {"display_name": "Lin", "identities": listed}}))
+    with pytest.raises(SettingsError) as error:
+        load_static(file)
+    (mistake,) = error.value.mistakes
+    assert "identities must be" in mistake
 
 
 def test_every_mistake_in_the_file_is_told(tmp_path: Path) -> None:

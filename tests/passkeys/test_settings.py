@@ -119,6 +119,7 @@ WRONG = {
     "PASSKEYS_RELATED_ORIGINS": ["example.com", "https://example.com/", "http://example.com", "https://a.example,https://a.example", ","],
     "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
     "PASSKEYS_DIRECTORY": ["/nowhere/people.json"],
+    "PASSKEYS_ISSUERS": ["/nowhere/issuers.json"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
     "PASSKEYS_STORE": [__file__],
 }  # fmt: skip
