@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from passkeys.embedded import EmbeddedStore
-from passkeys.errors import MetadataInvalid
+from passkeys.errors import MetadataInvalid, StoreDamaged
 from passkeys.metadata import PROHIBITED_BY_DEFAULT, Model, ModelPolicy, current_reports, prohibiting_status
 from passkeys.metadata_blob import Blob, verify_blob
 from passkeys.models import CURRENT, current_pointer
@@ -78,18 +78,26 @@ def check(arguments: argparse.Namespace, *, now: datetime) -> int:
 
 
 async def forget(settings: Settings) -> int:
-    """Remove the pointer. The models themselves go with the next refresh."""
+    """Remove the pointer, be it damaged. The models themselves go with the next refresh."""
     store = EmbeddedStore(settings.store)
     try:
-        pointer = await current_pointer(store)
+        forgotten = await _what_counts(store)
         await store.delete(CURRENT)
     finally:
         store.close()
-    if pointer is None:
+    if forgotten is None:
         print("There was no metadata.")
     else:
-        print(f"Metadata number {pointer.no} is forgotten. The next refresh takes whatever its source has.")
+        print(f"{forgotten} is forgotten. The next refresh takes whatever its source has.")
     return 0
+
+
+async def _what_counts(store: EmbeddedStore) -> str | None:
+    try:
+        pointer = await current_pointer(store)
+    except StoreDamaged:
+        return "Damaged metadata"
+    return f"Metadata number {pointer.no}" if pointer else None
 
 
 def _tell(blob: Blob, now: datetime) -> None:

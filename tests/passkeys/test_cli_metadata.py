@@ -10,7 +10,7 @@ import pytest
 from passkeys.cli import main
 from passkeys.embedded import EmbeddedStore
 from passkeys.metadata_blob import verify_blob
-from passkeys.models import current_pointer, keep
+from passkeys.models import CURRENT, current_pointer, keep
 from tests.metadata_kit import (
     AAGUID,
     KEY_IDENTIFIER,
@@ -132,3 +132,16 @@ def test_to_forget_lets_a_lower_number_count(tmp_path: Path, capsys: pytest.Capt
     assert run("metadata", "forget", "--state", str(tmp_path)) == 0
     assert "There was no metadata" in capsys.readouterr().out
     assert asyncio.run(kept(blob(entry(), no=7))) == 7
+
+
+def test_to_forget_mends_a_damaged_pointer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody can register while it is there, and no refresh dares to write over it."""
+
+    async def damage() -> None:
+        store = EmbeddedStore(tmp_path / "store")
+        await store.create(CURRENT, b"{")
+        store.close()
+
+    asyncio.run(damage())
+    assert run("metadata", "forget", "--state", str(tmp_path)) == 0
+    assert "Damaged metadata is forgotten" in capsys.readouterr().out
