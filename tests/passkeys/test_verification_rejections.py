@@ -516,6 +516,8 @@ def test_a_statement_wrong_in_one_point(case: Case) -> None:
 # Codes that neither function raises, and who does.
 ELSEWHERE = {
     Code.CREDENTIAL_UNKNOWN: "activities/verify_authentication.py: nothing is stored under that id",
+    Code.CREDENTIAL_DECOY: "activities/verify_authentication.py: we have made it up for a name that is nobody's",
+    Code.CREDENTIAL_GONE: "activities/verify_authentication.py: it was listed, and has been removed meanwhile",
     Code.CREDENTIAL_DISABLED: "activities/verify_authentication.py: an operator or the metadata has disabled it",
 }
 # Nets under what is not known to fall: the fuzz looks for it.
