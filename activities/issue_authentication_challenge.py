@@ -6,6 +6,7 @@ from activities.own_credentials import own_credentials, read_as_many
 from activities.retries import Json, retried
 from passkeys import decoys, options, usernames
 from passkeys.credentials import CredentialDescriptor
+from passkeys.policy import decoy_models
 from passkeys.world import World
 
 
@@ -35,7 +36,8 @@ async def _listed(world: World, username: str) -> list[CredentialDescriptor]:
     The directory is not asked: whom it has disabled is answered as before, and learns so when signing in.
     """
     key = await world.decoy_key()
-    made = decoys.descriptors(key, username)  # for everybody, since it takes time
+    # For everybody, since it takes time.
+    made = decoys.descriptors(key, username, decoy_models(world.settings))
     person = await usernames.find(world.store, username)
     own = await own_credentials(world.store, username if person is None else person)
     if own:

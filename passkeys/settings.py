@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
 from passkeys.attestation import AnchorsInvalid, TrustAnchors, read_anchors
+from passkeys.decoys import MODELS
 from passkeys.errors import SettingsError
 from passkeys.extensions import EXTENSIONS
 from passkeys.metadata import CERTIFICATION_LEVELS, PROHIBITED_BY_DEFAULT, STATUSES
@@ -85,6 +86,7 @@ class Settings:
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
+    decoy_models: tuple[str, ...]
     limit_username: Limit
     limit_acts: Limit
     limit_recoveries: Limit
@@ -409,6 +411,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
+    Setting("PASSKEYS_DECOY_MODELS", "decoy_models", "", _some_of(*(model.name for model in MODELS))),
     Setting("PASSKEYS_LIMIT_USERNAME", "limit_username", "30/600", _limit),
     Setting("PASSKEYS_LIMIT_ACTS", "limit_acts", "30/600", _limit),
     Setting("PASSKEYS_LIMIT_RECOVERIES", "limit_recoveries", "10/3600", _limit),
