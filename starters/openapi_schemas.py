@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from passkeys import directory
 from passkeys.ceremony import CEREMONY_ID, Kind, Outcome, Stage, public_reason
 from passkeys.credentials import StandingState
 from passkeys.response import (
@@ -15,6 +16,7 @@ from passkeys.response import (
     MAX_WORD,
     encoded_length,
 )
+from passkeys.usernames import MAX_USERNAME
 from starters.problems import PROBLEMS, TYPE_PREFIX
 from starters.waiting import FINISHED
 
@@ -25,6 +27,10 @@ _INSTANT: Json = {"type": "string", "format": "date-time"}
 _ID: Json = {"type": "string", "pattern": f"^{CEREMONY_ID.pattern.removesuffix(chr(92) + 'Z')}$"}
 _KIND: Json = {"enum": list(Kind)}
 _PATH: Json = {"type": "string", "format": "uri-reference", "pattern": "^/ceremonies/"}
+PERSON_ID: Json = {
+    "type": "string",
+    "pattern": f"^{directory.PERSON_ID.pattern.removesuffix(chr(92) + 'Z')}$",
+}
 _VERSION: Json = {"const": 1}
 
 
@@ -109,8 +115,9 @@ def _base64url(longest_bytes: int) -> Json:
 
 _MEDIATION: Json = {"enum": ["modal", "conditional"], "default": "modal"}
 # One SHA-256: 43 characters, of which the last carries four bits.
+_PROOF_KEY: Json = {"type": "string", "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}
 _CODE_CHALLENGE: Json = {
-    "oneOf": [{"type": "null"}, {"type": "string", "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}],
+    "oneOf": [{"type": "null"}, _PROOF_KEY],
     "description": "The proof key (RFC 7636, S256): base64url(SHA-256(code_verifier)), without padding.",
 }
 
@@ -181,6 +188,35 @@ _OPERATOR_CEREMONY: Json = {
 }
 _STEP = _object({"at": _INSTANT, "source": {"enum": ["history", "audit"]}, "step": _TEXT, "detail": _TEXT})
 
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_METADATA = _object(
+    {
+        "no": {**_COUNT, "description": "The BLOB's serial number."},
+        "nextUpdate": {"type": "string", "format": "date"},
+        "stale": {"type": "boolean", "description": "Whether a newer one should have come by now."},
+        "models": _COUNT,
+        "keptAt": {**_INSTANT, "description": "Since when this BLOB counts."},
+    }
+)
+_METADATA_REFRESH = _object(
+    {
+        "runtimeStatus": {"type": "string"},
+        "lastUpdatedTime": _INSTANT,
+        "startedAt": {"type": ["string", "null"]},
+        "endedAt": {"type": ["string", "null"]},
+        "outcome": {"enum": [None, "updated", "unchanged", "refused", "failed", "off"]},
+        "reason": {"type": ["string", "null"]},
+        "detail": {"type": ["string", "null"]},
+        "judged": {"type": ["integer", "null"], "description": "Stored credentials that were looked at."},
+        "changed": {
+            "type": ["integer", "null"],
+            "description": "Those that were disabled, stepped up or cleared.",
+        },
+        "damaged": {"type": ["integer", "null"], "description": "Those that could not be read."},
+        "complete": {"type": ["boolean", "null"], "description": "Whether all were looked at."},
+    }
+)
+
 SCHEMAS: Json = {
     "Problem": {
         "description": "RFC 9457. `type` ends in `code`, which never changes; the texts may.",
@@ -215,10 +251,37 @@ SCHEMAS: Json = {
         {
             "mediation": _MEDIATION,
             "code_challenge": _CODE_CHALLENGE,
+            "username": _or_null(
+                {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_USERNAME,
+                    "description": "Sign in as this person: `allowCredentials` names their passkeys. It is answered alike, "
+                    "with credentials, whether or not anybody has this name.",
+                }
+            ),
         },
-        optional=("mediation", "code_challenge"),
+        optional=("mediation", "code_challenge", "username"),
         closed=False,
     ),
+    "StartRecovery": _object(
+        {
+            "person": PERSON_ID,
+            "reason": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 500,
+                "description": "Printable. Shown to who is to confirm, signed by them, and audited.",
+            },
+            "code_challenge": _PROOF_KEY,
+        },
+        closed=False,
+    ),
+    "TakeTicket": _object(
+        {"code_verifier": {"type": "string", "pattern": "^[A-Za-z0-9._~-]{43,128}$", "writeOnly": True}},
+        closed=False,
+    ),
+    "Ticket": _object({"ticket": _TEXT, "link": _URL, "expiresAt": _INSTANT}),
     "AuthenticatorResponse": {
         "anyOf": [_ref("RegistrationResponseJSON"), _ref("AuthenticationResponseJSON")]
     },
@@ -291,6 +354,13 @@ SCHEMAS: Json = {
     "OperatorCredential": _object(_OPERATOR_CREDENTIAL),
     "OperatorCredentials": _object(
         {"person": _TEXT, "credentials": {"type": "array", "items": _ref("OperatorCredential")}}
+    ),
+    "OperatorMetadata": _object(
+        {
+            "configured": {"type": "boolean"},
+            "metadata": _or_null(_METADATA),
+            "refresh": _or_null(_METADATA_REFRESH),
+        }
     ),
     "Ready": _object({"status": {"const": "ready"}, "missing": {"type": "array", "maxItems": 0}}),
     "Anything": {"type": "object"},

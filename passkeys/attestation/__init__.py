@@ -99,7 +99,7 @@ def verify_statement(
 def _verdict(fmt: str, proof: Proof, anchors: TrustAnchors, at: datetime) -> Attestation:
     acceptable = anchors.acceptable(fmt, proof.model)
     if not proof.trust_path or not acceptable:
-        return Attestation(fmt, proof.type, chain_verified=False, model_proven=False)
+        return Attestation(fmt, proof.type, chain_verified=False, model_proven=False, model=proof.model)
     try:
         anchor = verify_chain(proof.trust_path, anchors=acceptable, at=at)
     except ChainInvalid as invalid:
@@ -111,4 +111,4 @@ def _verdict(fmt: str, proof: Proof, anchors: TrustAnchors, at: datetime) -> Att
         or anchors.is_only(anchor, proof.model)
         or (proof.identified and proof.model in anchors.by_model)
     )
-    return Attestation(fmt, proof.type, chain_verified=True, model_proven=model_proven)
+    return Attestation(fmt, proof.type, chain_verified=True, model_proven=model_proven, model=proof.model)

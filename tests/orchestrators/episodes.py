@@ -22,7 +22,9 @@ from local_host.walk_state import Decision, Identity, Known
 from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from orchestrators.recover_account import recover_account
+from orchestrators.refresh_metadata import refresh_metadata
 from orchestrators.register_passkey import register_passkey
 
 Event = dict[str, Any]
@@ -34,8 +36,11 @@ ORCHESTRATORS: dict[str, Function] = {
     "authenticate_passkey": authenticate_passkey,
     "recover_account": recover_account,
     "administer_credential": administer_credential,
+    "issue_recovery_ticket": issue_recovery_ticket,
     "flush_audit": flush_audit,
+    "refresh_metadata": refresh_metadata,
 }
+SINGLETONS = {"flush_audit": "audit-flush", "refresh_metadata": "metadata-refresh"}
 PENDING = Outcome("Pending")
 KNOWN = Known(
     activities=frozenset(
@@ -49,7 +54,10 @@ KNOWN = Known(
             "record_credential",
             "record_recovery",
             "change_credential",
+            "redeem_recovery",
             "append_audit",
+            "load_metadata",
+            "judge_credentials",
         }
     ),
     orchestrators=frozenset(ORCHESTRATORS),
@@ -101,7 +109,9 @@ class Execution:
 
     def __post_init__(self) -> None:
         self.input_text = json.dumps(json.dumps(self.request))
-        self.instance_id = self.request.get("ceremony_id") or self.request.get("act_id", "audit-flush")
+        self.instance_id = (
+            self.request.get("ceremony_id") or self.request.get("act_id") or SINGLETONS[self.name]
+        )
         self.identity = Identity(self.name, self.instance_id, "e1")
         self.function = self.function or ORCHESTRATORS[self.name]
         self.deliver(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -329,3 +330,12 @@ def test_what_is_offered_by_default_is_what_the_specification_recommends_and_mor
     offered = {ROWS[name].cose for name in DEFAULT_ALGORITHMS}
     assert {-8, -7, -257} <= offered
     assert not set(TWINS) & set(DEFAULT_ALGORITHMS)
+
+
+def test_the_page_has_this_table() -> None:
+    """docs/verification.md names every row, with its number, and marks those that are offered by default."""
+    page = (VECTORS.parents[1] / "docs" / "verification.md").read_text()
+    printed = re.findall(r"^\| ([\w-]+) \| (-\d+) \| .* \| (yes )?\|$", page, re.MULTILINE)
+    assert printed == [
+        (name, str(row.cose), "yes " if name in DEFAULT_ALGORITHMS else "") for name, row in ROWS.items()
+    ]

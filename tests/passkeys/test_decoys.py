@@ -11,7 +11,15 @@ from dataclasses import replace
 import pytest
 
 from passkeys.credentials import CredentialDescriptor
-from passkeys.decoys import COUNTS, MODELS, SHORTEST_ID, TAG_BYTES, descriptors, is_decoy
+from passkeys.decoys import (
+    COUNTS,
+    MODELS,
+    SHORTEST_ID,
+    TAG_BYTES,
+    descriptors,
+    is_decoy,
+    model_of,
+)
 from passkeys.response import encode_base64url
 
 KEY = bytes(range(32))
@@ -87,10 +95,10 @@ def test_what_is_too_short_is_no_decoy(short: bytes) -> None:
 
 
 def test_the_tables_are_whole() -> None:
-    """Weights are of a thousand, no two models share a shape and a form, and every id has room for chance and tag."""
+    """Weights are of a thousand, no two models are alike in everything, and every id has room for chance and tag."""
     assert sum(model.weight for model in MODELS) == sum(weight for _, weight in COUNTS) == 1000
-    shapes = [(model.id_bytes, model.transports, model.uuid) for model in MODELS]
-    assert len(set(shapes)) == len(shapes)
+    alike = [(model.id_bytes, model.transports, model.uuid, model.algorithms) for model in MODELS]
+    assert len(set(alike)) == len(alike)
     for model in MODELS:
         assert model.id_bytes >= SHORTEST_ID
         assert list(model.transports) == sorted(set(model.transports))  # WebAuthn L3 §5.2.1
@@ -112,9 +120,9 @@ def test_counts_follow_their_table(everybody: list[list[CredentialDescriptor]]) 
 def test_first_models_follow_their_table(everybody: list[list[CredentialDescriptor]]) -> None:
     """Shapes come as often as the table says."""
     seen: Counter[object] = Counter((len(decoys[0].id), decoys[0].transports) for decoys in everybody)
-    expected: dict[object, float] = {
-        (model.id_bytes, model.transports): model.weight * len(NAMES) / 1000 for model in MODELS
-    }
+    expected: dict[object, float] = Counter()
+    for model in MODELS:
+        expected[model.id_bytes, model.transports] += model.weight * len(NAMES) / 1000
     assert chi_squared(seen, expected) < 24.3
 
 
@@ -134,7 +142,7 @@ def test_ids_look_random(everybody: list[list[CredentialDescriptor]]) -> None:
             for decoys in everybody
             for decoy in decoys
             if (len(decoy.id), decoy.transports) == (model.id_bytes, model.transports)
-        ]
+        ]  # where two models have one shape, of both
         assert len(ids) > 400
         fixed = {}
         if model.uuid:
@@ -145,6 +153,22 @@ def test_ids_look_random(everybody: list[list[CredentialDescriptor]]) -> None:
                 assert share == fixed[bit]
             else:
                 assert abs(share - 0.5) < 4.5 * 0.5 / len(ids) ** 0.5  # 2,000 bits are looked at
+
+
+def test_an_ids_model_is_one_for_ever_and_as_often_as_of_real_ones(
+    everybody: list[list[CredentialDescriptor]],
+) -> None:
+    """Of the ids of one length, each model has its share; of a strange length, any."""
+    for length in {model.id_bytes for model in MODELS}:
+        ids = [decoy.id for decoys in everybody for decoy in decoys if len(decoy.id) == length]
+        seen: Counter[object] = Counter(model_of(KEY, decoy).name for decoy in ids)
+        assert [model_of(KEY, decoy) for decoy in ids] == [model_of(KEY, decoy) for decoy in ids]
+        fitting = {model.name: model.weight for model in MODELS if model.id_bytes == length}
+        whole = sum(fitting.values())
+        expected: dict[object, float] = {name: weight * len(ids) / whole for name, weight in fitting.items()}
+        assert chi_squared(seen, expected) < 16.3  # 3 degrees of freedom at the most, p = 0.001
+    strange = [bytes([number]) * length for number in range(200) for length in (1, 17, 1023)]
+    assert {model_of(KEY, one) for one in strange} == set(MODELS)
 
 
 def test_no_half_of_an_id_is_ever_met_again(everybody: list[list[CredentialDescriptor]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from passkeys.errors import StoreUnavailable
 from passkeys.world import World
 from starters.authenticators import authenticator_icon, authenticator_view, known_models
 from starters.related import well_known_passkey_endpoints, well_known_webauthn
@@ -48,6 +49,9 @@ async def test_password_managers_find_our_page(tmp_path: Path) -> None:
     world.store.close()  # type: ignore[attr-defined]
 
 
+BITWARDEN = "d548826e-79b4-db40-a3d8-11116f7e8349"
+
+
 @dataclass
 class Models:
     """A port to the metadata with one model in it."""
@@ -63,6 +67,15 @@ class Models:
 
 def world_with(picture: bytes | None) -> Any:
     return SimpleNamespace(models=Models(picture))
+
+
+def away() -> Any:
+    """A world whose metadata cannot be read."""
+
+    async def current() -> Any:
+        raise StoreUnavailable("metadata/current.json", "away")
+
+    return SimpleNamespace(models=SimpleNamespace(current=current))
 
 
 async def icon(world: Any, aaguid: str) -> Any:
@@ -99,8 +112,17 @@ async def test_only_pictures_are_served(picture: bytes | None) -> None:
 
 async def test_a_models_name_and_place_of_its_picture() -> None:
     """As far as the metadata knows; whether it is proven, the attestation has said."""
-    known = await known_models(world_with(PNG), {AAGUID, "other"})
-    assert set(known) == {AAGUID}
+    known = await known_models(world_with(PNG), {AAGUID, BITWARDEN, "other"})
+    assert set(known) == {AAGUID, BITWARDEN}
+    assert set(await known_models(away(), {AAGUID, BITWARDEN})) == {BITWARDEN}, (
+        "passkeys are listed without it"
+    )
+    assert authenticator_view(BITWARDEN, known[BITWARDEN], proven=False) == {
+        "aaguid": BITWARDEN,
+        "name": "Bitwarden",
+        "icon": None,
+        "proven": False,
+    }
     assert authenticator_view(AAGUID, known[AAGUID], proven=True) == {
         "aaguid": AAGUID,
         "name": "YubiKey 5",
