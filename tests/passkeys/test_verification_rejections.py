@@ -190,6 +190,22 @@ def flag_wrongs(on: Registration | Assertion) -> list[Wrong]:
 
 
 LONG = bytes(range(256)) * 4
+# What CTAP 2.1 §8 rules out. The first three said twice what was said before, four levels of it: of forty, a decoder's
+# result is beyond any memory as soon as somebody writes it down.
+UNPLAIN = [
+    ("items that refer to each other", b"\xa1\x61x\x84\xd8\x1c\x82\x00\x00" + b"".join(b"\xd8\x1c\x82" + (b"\xd8\x1d" + bytes([n])) * 2 for n in range(3))),
+    ("strings that refer to each other", b"\xa1\x61x\xd9\x01\x00\x82\x63abc\xd8\x19\x00"),
+    ("an item that refers to itself", b"\xa1\x61x\xd8\x1c\x81\xd8\x1d\x00"),
+    ("a regular expression", cbor2.dumps({"x": cbor2.CBORTag(35, "(a+)+b")})),
+    ("an unknown tag", cbor2.dumps({"x": cbor2.CBORTag(60_000, 1)})),
+    ("a map of indefinite length", b"\xbf\x61x\x01\xff"),
+    ("a string of indefinite length", b"\xa1\x61x\x5f\x41a\xff"),
+    ("a reserved length", b"\xa1\x61x\x1c"),
+    ("a string that is cut short", b"\xa1\x61x\x5b\xff\xff\xff\xff\xff\xff\xff\xff"),
+    ("an array that is cut short", b"\xa1\x61x\x9b\xff\xff\xff\xff\xff\xff\xff\xff\x00"),
+    ("a number that is cut short", b"\xa1\x61x\x19\x00"),
+]  # fmt: skip
+
 REGISTRATION_WRONGS = [
     Wrong(Code.RESPONSE_UNREADABLE, "never parsed", {"told": {"raw_id": None}}),
     Wrong(Code.CREDENTIAL_ID_MISMATCH, "id is not rawId", {"told": {"id": "AQID"}}),
@@ -221,6 +237,12 @@ REGISTRATION_WRONGS = [
     Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, "authData with bytes behind it", {"behind_data": b"\x00"}),
     Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, "extension data that is not there", {"flags": REGISTRATION.flags | ED, "extensions": b""}),
     Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, "extension data without its flag", {"behind_data": cbor2.dumps({"credProtect": 3})}),
+    *[
+        Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, because, wrong)
+        for because, data in UNPLAIN
+        for wrong in ({"flags": REGISTRATION.flags | ED, "extensions": data}, {"public_key": data})
+    ],
+    Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, "a tag in the statement", {"statement": lambda _: {"x": cbor2.CBORTag(35, "(a+)+b")}}),
     *flag_wrongs(REGISTRATION),
     Wrong(Code.BACKUP_ELIGIBLE_REFUSED, "may be synced", {}, policy(backup_eligible_allowed=False)),
     Wrong(Code.ATTESTED_CREDENTIAL_MISSING, "no AT flag", {"flags": REGISTRATION.flags & ~AT}),
@@ -277,6 +299,10 @@ ASSERTION_WRONGS = [
     ],
     Wrong(Code.AUTHENTICATOR_DATA_UNREADABLE, "a byte too many", {"behind_data": b"\x00"}),
     Wrong(Code.AUTHENTICATOR_DATA_UNREADABLE, "extension data that is not there", {"flags": ASSERTION.flags | ED, "extensions": b""}),
+    *[
+        Wrong(Code.AUTHENTICATOR_DATA_UNREADABLE, because, {"flags": ASSERTION.flags | ED, "extensions": data})
+        for because, data in UNPLAIN
+    ],
     *flag_wrongs(ASSERTION),
     Wrong(Code.BACKUP_ELIGIBILITY_CHANGED, "no longer eligible", {"flags": ASSERTION.flags & ~BE}),
     Wrong(Code.BACKUP_ELIGIBILITY_CHANGED, "eligible now", stored(backup_eligible=False)),
