@@ -25,6 +25,12 @@ from orchestrators.register_passkey import register_passkey
 from passkeys.settings import load
 from passkeys.world import bind, open_world
 from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
+from starters.conformance import (
+    assertion_options,
+    assertion_result,
+    attestation_options,
+    attestation_result,
+)
 from starters.operations import operations_ceremonies, operations_ceremony
 from starters.pages import asset, home, operations_page
 from starters.service import healthz, openapi
@@ -63,6 +69,16 @@ for route, starter in (
 ):
     app.route(route=route)(app.durable_client_input(client_name="client")(starter))
 
+# The door for FIDO's conformance tools: without the setting there are no such routes.
+for route, starter in (
+    ("attestation/options", bind(world, attestation_options)),
+    ("attestation/result", bind(world, attestation_result)),
+    ("assertion/options", bind(world, assertion_options)),
+    ("assertion/result", bind(world, assertion_result)),
+):
+    if settings.conformance:
+        app.route(route=route)(app.durable_client_input(client_name="client")(starter))
+
 for route, starter in (
     ("operations/ceremonies", bind(world, operations_ceremonies)),
     ("operations/ceremonies/{id}", bind(world, operations_ceremony)),
@@ -75,7 +91,7 @@ for route, page in (
     ("/", home),
     ("assets/{*path}", asset),
     ("operations", operations_page),
-    ("openapi.json", openapi),
+    ("openapi.json", bind(world, openapi)),
 ):
     app.route(route=route)(page)
 

@@ -46,6 +46,7 @@ class Settings:
     ticket_seconds: int
     directory: Path | None
     forwarded_hops: int
+    conformance: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,10 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _on_off(text: str) -> bool:
+    return _one_of("on", "off")(text) == "on"
 
 
 def _some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
@@ -216,6 +221,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_TICKET_SECONDS", "ticket_seconds", "86400", _integer(60, 2_592_000)),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
+    Setting("PASSKEYS_CONFORMANCE", "conformance", "off", _on_off),
 )
 
 
@@ -268,6 +274,10 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
     ]:
         mistakes.append(
             "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more than the capacity in PASSKEYS_LIMIT_GLOBAL, or a shard would admit nobody."
+        )
+    if values.get("conformance") and values.get("profile") != "local":
+        mistakes.append(
+            "PASSKEYS_CONFORMANCE='on': anybody may enrol through that door; only PASSKEYS_PROFILE='local' has it."
         )
     azure = _sign_of_azure(environ)
     if values.get("profile") == "local" and azure is not None:

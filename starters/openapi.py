@@ -6,6 +6,7 @@ Made from the same tables as the answers themselves (problems, stages, outcomes,
 from typing import Any
 
 from passkeys.ceremony import CEREMONY_ID, Stage
+from starters.openapi_conformance import CONFORMANCE_PATHS, CONFORMANCE_SCHEMAS
 from starters.openapi_schemas import SCHEMAS
 from starters.problems import MEDIA_TYPE, PROBLEMS
 from starters.waiting import MAX_POLL_WAIT_SECONDS
@@ -274,8 +275,8 @@ def _operator(methods: Json) -> Json:
     return {method: {**operation, "security": [{"functionKey": []}]} for method, operation in methods.items()}
 
 
-def document() -> Json:
-    """The whole document."""
+def document(*, conformance: bool = False) -> Json:
+    """The whole document. `conformance`: with the door for FIDO's conformance tools, which is there only when opened."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -285,9 +286,9 @@ def document() -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "paths": _paths(),
+        "paths": {**_paths(), **(CONFORMANCE_PATHS if conformance else {})},
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **(CONFORMANCE_SCHEMAS if conformance else {})},
             "securitySchemes": {
                 "functionKey": {
                     "type": "apiKey",

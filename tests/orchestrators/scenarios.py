@@ -57,6 +57,7 @@ def request(kind: str, **said: Any) -> dict[str, Any]:
         "session": None,
         "session_credential": None,
         "details": None,
+        "wishes": None,
         **said,
     }
 

@@ -1,0 +1,70 @@
+"""The door for FIDO's conformance tools, as far as the domain knows of it: its people, and what its requests may wish for.
+
+Obligations of this file:
+1. A person of a conformance run is `conformance.` and a digest of the name that the tool made up: nobody of the
+   directory, whatever name that is, and nobody at all once the door is closed.
+2. A wish changes what is offered. The response is then held against what was offered, as any other is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from passkeys.algorithms import ALGORITHMS
+from passkeys.directory import Directory, Person, PersonStatus
+from passkeys.settings import Settings
+
+Json = dict[str, Any]
+
+PERSON_PREFIX = "conformance."
+_PERSON = re.compile(re.escape(PERSON_PREFIX) + r"[0-9a-f]{32}\Z")
+
+
+def person_of(username: str) -> str:
+    """The id of the person whom the tool calls by this name. 128 bits of digest: two names are two people."""
+    return PERSON_PREFIX + hashlib.sha256(username.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class ConformanceDirectory:
+    """The company's directory and, beside it, everybody whom a conformance run may name: active, and with no claims."""
+
+    directory: Directory
+
+    async def find(self, person: str) -> Person | None:
+        """The person, or None. Raises DirectoryUnavailable if the company's cannot be asked."""
+        if _PERSON.match(person):
+            return Person(person, person, PersonStatus.ACTIVE, MappingProxyType({}))
+        return await self.directory.find(person)
+
+
+def wishes_in(request: Mapping[str, Any], settings: Settings) -> Json | None:
+    """The wishes of a ceremony, or None: without them, and when the door has been closed since it began."""
+    wishes: Json | None = request.get("wishes")
+    return wishes if settings.conformance else None
+
+
+def as_wished(options: Json, wishes: Mapping[str, Any] | None) -> Json:
+    """The options, creation's or request's, with what the start wished for instead of what the settings say.
+
+    Wishes name members of the options. Those of `user` and `extensions` are laid over what is there already; a
+    registration's algorithms are all that we know, whatever the settings offer to others.
+    """
+    if wishes is None:
+        return options
+    wished = {
+        **options,
+        **{name: wish for name, wish in wishes.items() if name not in _LAID_OVER},
+        **{name: {**options.get(name, {}), **wishes[name]} for name in _LAID_OVER if name in wishes},
+    }
+    if "pubKeyCredParams" in options:
+        wished["pubKeyCredParams"] = [{"type": "public-key", "alg": alg} for alg in ALGORITHMS]
+    return wished
+
+
+_LAID_OVER = ("user", "extensions")
