@@ -6,7 +6,8 @@ path and never its end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -15,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreFlags
 
-from passkeys.errors import PasskeysError
-from passkeys.hostile import or_raise
+from passkeys.errors import PasskeysError, raised_as
 
 # The longest genuine chains (Android's remotely provisioned keys) have five. Each link costs a signature check.
 MAX_CERTIFICATES = 8
@@ -45,7 +45,7 @@ def verify_chain(chain: Sequence[bytes], *, anchors: Sequence[bytes], at: dateti
 
     Not checked: revocation (of models, the metadata tells), and what the leaf may be used for.
     """
-    with or_raise(lambda error: ChainInvalid(f"the chain cannot be read: {type(error).__name__}")):
+    with _refused(lambda error: f"the chain cannot be read: {type(error).__name__}"):
         if not 1 <= len(chain) <= MAX_CERTIFICATES:
             raise ChainInvalid(f"{len(chain)} certificates, not 1 to {MAX_CERTIFICATES}")
         if any(not isinstance(der, bytes) or len(der) > MAX_CERTIFICATE_BYTES for der in chain):
@@ -53,7 +53,7 @@ def verify_chain(chain: Sequence[bytes], *, anchors: Sequence[bytes], at: dateti
         if not anchors:
             raise ChainInvalid("there is no trust anchor to lead to")
         leaf, *intermediates = [_certificate(der) for der in chain]
-        with or_raise(lambda error: ChainInvalid(str(error))):
+        with _refused(str):
             path = X509StoreContext(_store(anchors, at), leaf, intermediates).get_verified_chain()
         links = [certificate.to_cryptography() for certificate in path]
         for certificate in links[:-1]:
@@ -61,6 +61,10 @@ def verify_chain(chain: Sequence[bytes], *, anchors: Sequence[bytes], at: dateti
         for certificate in links:
             _check_key_size(certificate)
         return links[-1].public_bytes(Encoding.DER)
+
+
+def _refused(why: Callable[[BaseException], str]) -> AbstractContextManager[None]:
+    return raised_as(lambda error: ChainInvalid(why(error)), but=ChainInvalid)
 
 
 def _store(anchors: Sequence[bytes], at: datetime) -> X509Store:

@@ -32,9 +32,10 @@ REMEMBERED_VERDICTS = 16
 class Attestation:
     """What the attestation proved, and no more.
 
-    `type`: none | self | certificate (WebAuthn L3 §6.5.4; the last covers Basic, AttCA and AnonCA).
-    `chain_verified`: the certificate chains to an anchor that we hold. Without it, the certificate is
-    anybody's. `model_proven`: the AAGUID is vouched for by that chain; never yet, so it is a hint.
+    `type`: none | self | basic | attca | anonca (WebAuthn L3 §6.5.4); of older records also certificate, for any of
+    the last three. `chain_verified`: the certificates lead to a trust anchor that we held. Without it they are
+    anybody's. `model_proven`: that chain vouches for the AAGUID (of fido-u2f, which has none, for the model that
+    metadata knows by its certificate's key). Without it the AAGUID is a hint.
     """
 
     format: str

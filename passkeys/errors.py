@@ -24,8 +24,8 @@ Codes are for programs and never change; messages are for people and may.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 
 
@@ -84,6 +84,66 @@ class RejectionCode(StrEnum):
     ALGORITHM_NOT_OFFERED = "algorithm_not_offered"
     ATTESTATION_FORMAT_UNSUPPORTED = "attestation_format_unsupported"
     ATTESTATION_INVALID = "attestation_invalid"
+    # Of passkeys.attestation: one for each obligation of each format.
+    ATTESTATION_CHAIN_INVALID = "attestation_chain_invalid"
+    ATTESTATION_NONE_NOT_EMPTY = "attestation_none_not_empty"
+    ATTESTATION_PACKED_MALFORMED = "attestation_packed_malformed"
+    ATTESTATION_PACKED_CERTIFICATE_UNREADABLE = "attestation_packed_certificate_unreadable"
+    ATTESTATION_PACKED_SIGNATURE_INVALID = "attestation_packed_signature_invalid"
+    ATTESTATION_PACKED_CERTIFICATE_VERSION = "attestation_packed_certificate_version"
+    ATTESTATION_PACKED_SUBJECT_COUNTRY = "attestation_packed_subject_country"
+    ATTESTATION_PACKED_SUBJECT_ORGANIZATION = "attestation_packed_subject_organization"
+    ATTESTATION_PACKED_SUBJECT_UNIT = "attestation_packed_subject_unit"
+    ATTESTATION_PACKED_SUBJECT_NAME = "attestation_packed_subject_name"
+    ATTESTATION_PACKED_CERTIFICATE_AUTHORITY = "attestation_packed_certificate_authority"
+    ATTESTATION_PACKED_FIRMWARE_MALFORMED = "attestation_packed_firmware_malformed"
+    ATTESTATION_PACKED_ENTERPRISE_UNASKED = "attestation_packed_enterprise_unasked"
+    ATTESTATION_PACKED_AAGUID_CRITICAL = "attestation_packed_aaguid_critical"
+    ATTESTATION_PACKED_AAGUID_MALFORMED = "attestation_packed_aaguid_malformed"
+    ATTESTATION_PACKED_AAGUID_MISMATCH = "attestation_packed_aaguid_mismatch"
+    ATTESTATION_PACKED_SELF_ALGORITHM_MISMATCH = "attestation_packed_self_algorithm_mismatch"
+    ATTESTATION_PACKED_SELF_SIGNATURE_INVALID = "attestation_packed_self_signature_invalid"
+    ATTESTATION_TPM_MALFORMED = "attestation_tpm_malformed"
+    ATTESTATION_TPM_VER_UNSUPPORTED = "attestation_tpm_ver_unsupported"
+    ATTESTATION_TPM_PUBLIC_AREA_UNREADABLE = "attestation_tpm_public_area_unreadable"
+    ATTESTATION_TPM_PUBLIC_KEY_MISMATCH = "attestation_tpm_public_key_mismatch"
+    ATTESTATION_TPM_KEY_NOT_BOUND = "attestation_tpm_key_not_bound"
+    ATTESTATION_TPM_CERTIFICATE_UNREADABLE = "attestation_tpm_certificate_unreadable"
+    ATTESTATION_TPM_CERTIFICATE_VERSION = "attestation_tpm_certificate_version"
+    ATTESTATION_TPM_SUBJECT_NOT_EMPTY = "attestation_tpm_subject_not_empty"
+    ATTESTATION_TPM_ALTERNATIVE_NAME = "attestation_tpm_alternative_name"
+    ATTESTATION_TPM_VENDOR_UNKNOWN = "attestation_tpm_vendor_unknown"
+    ATTESTATION_TPM_EXTENDED_KEY_USAGE = "attestation_tpm_extended_key_usage"
+    ATTESTATION_TPM_CERTIFICATE_AUTHORITY = "attestation_tpm_certificate_authority"
+    ATTESTATION_TPM_AAGUID_MISMATCH = "attestation_tpm_aaguid_mismatch"
+    ATTESTATION_TPM_SIGNATURE_INVALID = "attestation_tpm_signature_invalid"
+    ATTESTATION_TPM_MAGIC_UNEXPECTED = "attestation_tpm_magic_unexpected"
+    ATTESTATION_TPM_TYPE_UNEXPECTED = "attestation_tpm_type_unexpected"
+    ATTESTATION_TPM_CERT_INFO_UNREADABLE = "attestation_tpm_cert_info_unreadable"
+    ATTESTATION_TPM_EXTRA_DATA_MISMATCH = "attestation_tpm_extra_data_mismatch"
+    ATTESTATION_TPM_NAME_MISMATCH = "attestation_tpm_name_mismatch"
+    ATTESTATION_ANDROID_KEY_MALFORMED = "attestation_android_key_malformed"
+    ATTESTATION_ANDROID_KEY_CERTIFICATE_UNREADABLE = "attestation_android_key_certificate_unreadable"
+    ATTESTATION_ANDROID_KEY_SIGNATURE_INVALID = "attestation_android_key_signature_invalid"
+    ATTESTATION_ANDROID_KEY_PUBLIC_KEY_MISMATCH = "attestation_android_key_public_key_mismatch"
+    ATTESTATION_ANDROID_KEY_DESCRIPTION_UNREADABLE = "attestation_android_key_description_unreadable"
+    ATTESTATION_ANDROID_KEY_CHALLENGE_MISMATCH = "attestation_android_key_challenge_mismatch"
+    ATTESTATION_ANDROID_KEY_ALL_APPLICATIONS = "attestation_android_key_all_applications"
+    ATTESTATION_ANDROID_KEY_ORIGIN_UNEXPECTED = "attestation_android_key_origin_unexpected"
+    ATTESTATION_ANDROID_KEY_PURPOSE_UNEXPECTED = "attestation_android_key_purpose_unexpected"
+    ATTESTATION_APPLE_MALFORMED = "attestation_apple_malformed"
+    ATTESTATION_APPLE_CERTIFICATE_UNREADABLE = "attestation_apple_certificate_unreadable"
+    ATTESTATION_APPLE_NONCE_MISMATCH = "attestation_apple_nonce_mismatch"
+    ATTESTATION_APPLE_PUBLIC_KEY_MISMATCH = "attestation_apple_public_key_mismatch"
+    ATTESTATION_FIDO_U2F_MALFORMED = "attestation_fido_u2f_malformed"
+    ATTESTATION_FIDO_U2F_CERTIFICATE_COUNT = "attestation_fido_u2f_certificate_count"
+    ATTESTATION_FIDO_U2F_CERTIFICATE_UNREADABLE = "attestation_fido_u2f_certificate_unreadable"
+    ATTESTATION_FIDO_U2F_CERTIFICATE_KEY = "attestation_fido_u2f_certificate_key"
+    ATTESTATION_FIDO_U2F_PUBLIC_KEY_UNSUITABLE = "attestation_fido_u2f_public_key_unsuitable"
+    ATTESTATION_FIDO_U2F_SIGNATURE_INVALID = "attestation_fido_u2f_signature_invalid"
+    ATTESTATION_FIDO_U2F_AAGUID_NOT_ZERO = "attestation_fido_u2f_aaguid_not_zero"
+    ATTESTATION_COMPOUND_MALFORMED = "attestation_compound_malformed"
+    ATTESTATION_COMPOUND_NESTED = "attestation_compound_nested"
     SIGNATURE_INVALID = "signature_invalid"
     SIGN_COUNT_NOT_INCREASED = "sign_count_not_increased"
 
@@ -98,21 +158,28 @@ class Rejection(PasskeysError):
         self.code = code
 
 
+def rejected_as(code: RejectionCode) -> AbstractContextManager[None]:
+    """Turn whatever goes wrong inside into a rejection with `code`; one that is a rejection already stays."""
+    return raised_as(lambda error: Rejection(code, type(error).__name__), but=Rejection)
+
+
 @contextmanager
-def rejected_as(code: RejectionCode) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a rejection with `code`; one that is a rejection already stays.
+def raised_as(
+    refusal: Callable[[BaseException], PasskeysError], *, but: type[PasskeysError]
+) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a `refusal`, but an error of that class, which stays.
 
     Parsers of hostile bytes raise what they like: KeyError, TypeError, RecursionError, and those written in
     Rust a PanicException, which is no Exception and has no importable name. What stops a program still does.
     """
     try:
         yield
-    except Rejection:
+    except but:
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise Rejection(code, type(error).__name__) from error
+        raise refusal(error) from error
 
 
 class SignatureInvalid(PasskeysError):

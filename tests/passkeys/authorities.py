@@ -20,7 +20,7 @@ from pyasn1_modules.rfc5280 import Certificate
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 LEAF = x509.BasicConstraints(ca=False, path_length=None)
 SHA256 = hashes.SHA256()
-VALID = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2034, 1, 1, tzinfo=UTC))
+VALID = (datetime(2024, 1, 1, tzinfo=UTC), datetime(3024, 1, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +87,18 @@ def signed_with_sha1(issued: Issued, *, issuer: Issued) -> Issued:
     certificate["tbsCertificate"]["signature"]["algorithm"] = algorithm
     certificate["signatureAlgorithm"]["algorithm"] = algorithm
     signature = issuer.key.sign(encode(certificate["tbsCertificate"]), padding.PKCS1v15(), hashes.SHA1())
+    certificate["signature"] = BitString.fromOctetString(signature)
+    return Issued(x509.load_der_x509_certificate(encode(certificate)), issued.key)
+
+
+def as_version_1(issued: Issued, *, issuer: Issued) -> Issued:
+    """The same certificate in version 1, which has no extensions."""
+    certificate, _ = decode(issued.der, asn1Spec=Certificate())
+    old = certificate["tbsCertificate"].clone()
+    for name in old.componentType:
+        if name not in ("version", "extensions"):
+            old[name] = certificate["tbsCertificate"][name]
+    certificate["tbsCertificate"] = old
+    signature = issuer.key.sign(encode(old), ec.ECDSA(SHA256))
     certificate["signature"] = BitString.fromOctetString(signature)
     return Issued(x509.load_der_x509_certificate(encode(certificate)), issued.key)
