@@ -27,6 +27,7 @@ async def issue_registration_challenge(world: World, request: Json) -> Json:
         name=person,
         display_name=await _display_name(world, person),
         exclude=await own_credentials(world.store, person),
+        mediation=request.get("mediation", "modal"),
     )
     expires_at = world.clock() + timedelta(seconds=request["deadline_seconds"])
     wished = as_wished(public_key, wishes_in(request, world.settings))

@@ -1,4 +1,4 @@
-"""Record a verified credential, and use up the ticket that allowed it."""
+"""Record a verified credential, and use up the right that allowed it: a ticket, or a session."""
 
 from contextlib import suppress
 
@@ -7,13 +7,15 @@ from passkeys.credentials import (
     Attestation,
     CredentialDescriptor,
     CredentialRecord,
+    StandingState,
     credential_name,
     dump_credential,
     dump_marker,
-    load_credential,
     marker_name,
 )
 from passkeys.errors import AlreadyExists, StoreUnavailable
+from passkeys.grants import Granted, use_session
+from passkeys.holdings import record_of, standing_of, state_of
 from passkeys.response import decode_base64url
 from passkeys.tickets import Redemption, redeem_ticket
 from passkeys.world import World
@@ -23,29 +25,22 @@ from passkeys.world import World
 async def record_credential(world: World, request: Json) -> Json:
     """Store the credential for the person, once.
 
-    request: {"ceremony_id", "person", "ticket": digest, "credential" (of verify_registration)}; result:
-    {"recorded": true} or {"recorded": false, "reason": ticket_missing | ticket_unknown | ticket_used |
-    ticket_not_theirs | credential_exists}.
+    request: {"ceremony_id", "person", "ticket": digest | null, "credential" (of verify_registration)}, and without
+    a ticket "session", the ceremony that allows it, and "session_credential"; result: {"recorded": true} or
+    {"recorded": false, "reason": ticket_missing | ticket_unknown | ticket_used | ticket_not_theirs |
+    session_ended | session_used | credential_exists}.
 
-    Ticket, then marker, then record, each once and for this ceremony alone: a crash between any two is made
-    good by running again, and nothing can be recorded without having used the ticket up. The record comes last
+    The right, then marker, then record, each once and for this ceremony alone: a crash between any two is made
+    good by running again, and nothing can be recorded without having used its right. The record comes last
     because it alone makes a credential usable: what fails before it leaves a marker, which only excludes.
     """
     record = _record(world, request)
-    # WebAuthn L3 §7.1 step 26, looked at before the ticket is spent on a credential that cannot be recorded.
+    # WebAuthn L3 §7.1 step 26, looked at before the right is spent on a credential that cannot be recorded.
     if await _taken(world, record):
         return _refused("credential_exists")
-    if request["ticket"] is None:
-        return _refused("ticket_missing")
-    redemption = await redeem_ticket(
-        world.store,
-        request["ticket"],
-        person=record.person,
-        ceremony_id=record.ceremony_id,
-        credential_id=record.credential_id,
-    )
-    if redemption is not Redemption.REDEEMED:
-        return _refused(redemption.value)
+    refusal = await _use_right(world, request, record)
+    if refusal is not None:
+        return _refused(refusal)
     await _mark(world, record)
     if not await _create(world, record):  # another ceremony has, between the look and now
         return _refused("credential_exists")
@@ -73,11 +68,35 @@ def _record(world: World, request: Json) -> CredentialRecord:
     )
 
 
+async def _use_right(world: World, request: Json, record: CredentialRecord) -> str | None:
+    """Use up what allows the registration; why it does not, or None."""
+    used_for: dict[str, str] = {
+        "person": record.person,
+        "ceremony_id": record.ceremony_id,
+        "credential_id": record.credential_id,
+    }
+    if request["ticket"] is not None:
+        redemption = await redeem_ticket(world.store, request["ticket"], **used_for)
+        return None if redemption is Redemption.REDEEMED else redemption.value
+    if request.get("session") is not None:
+        granted = await use_session(
+            world.store,
+            session=request["session"],
+            session_credential=request.get("session_credential"),
+            now=world.clock(),
+            **used_for,
+        )
+        return None if granted is Granted.GRANTED else granted.value
+    return "ticket_missing"
+
+
 async def _taken(world: World, record: CredentialRecord) -> bool:
-    """Whether another ceremony has recorded this credential id, for whomever."""
-    name = credential_name(record.credential_id)
-    document = await world.store.get(name)
-    return document is not None and load_credential(name, document.data).ceremony_id != record.ceremony_id
+    """Whether this credential id is another's: another ceremony has recorded it, for whomever, or it was removed."""
+    known = await record_of(world.store, record.credential_id)
+    if known is not None and known.ceremony_id != record.ceremony_id:
+        return True
+    # A removed one's id is never given out again, not even to the ceremony that recorded it, should that run again.
+    return state_of(await standing_of(world.store, record.credential_id)) is StandingState.REMOVED
 
 
 async def _create(world: World, record: CredentialRecord) -> bool:

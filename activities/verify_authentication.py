@@ -1,10 +1,12 @@
 """Verify the answer of an authentication ceremony, and note the use of the credential."""
 
 from contextlib import suppress
+from dataclasses import asdict
 
 import cbor2
 
 from activities.retries import Json, retried
+from passkeys import usernames
 from passkeys.credentials import (
     CredentialRecord,
     Usage,
@@ -18,6 +20,9 @@ from passkeys.credentials import (
     used,
 )
 from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection, RejectionCode
+from passkeys.extensions import authentication_facts
+from passkeys.offer import AuthenticationOffer, authentication_offer
+from passkeys.policy import expected_origins, policy_of
 from passkeys.response import (
     AuthenticationResponse,
     decode_base64url,
@@ -45,6 +50,7 @@ _BACKUP_ELIGIBLE = 0x08
 # What a stored credential is refused for before any signature is looked at.
 _TOLD_EARLY = frozenset(
     {
+        RejectionCode.CREDENTIAL_OWNER_MISMATCH,
         RejectionCode.USER_HANDLE_MISMATCH,
         RejectionCode.BACKUP_ELIGIBILITY_CHANGED,
     }
@@ -55,9 +61,9 @@ _TOLD_EARLY = frozenset(
 async def verify_authentication(world: World, request: Json) -> Json:
     """Judge an assertion against the options that this ceremony issued and the stored credential.
 
-    request: {"ceremony_id", "publicKey" (as issued), "response"}; result: {"verified": true, "person",
-    "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected"} or {"verified": false,
-    "reason": code}.
+    request: {"ceremony_id", "username": token, "publicKey" (as issued), "response"}; result: {"verified": true, "person",
+    "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "facts": {…for the audit}} or
+    {"verified": false, "reason": code}.
 
     The use is written by compare-and-swap and remembers this ceremony's verdict: run again after a crash
     behind the write, the activity says the same, and does not take its own trace for a clone's.
@@ -66,17 +72,18 @@ async def verify_authentication(world: World, request: Json) -> Json:
         response = parse_authentication_response(request["response"])
     except MalformedResponse as malformed:
         return _refused(malformed.code)
+    offered = authentication_offer(request["publicKey"], person=await _started_for(world, request))
     credential_id = encode_base64url(response.raw_id)
     record = await _record(world, credential_id)
     if record is None:
         await _usage(world, credential_id)  # as of a credential that is known
-        return _refused_late(world, request, response, RejectionCode.CREDENTIAL_UNKNOWN)
+        return _refused_late(world, request, response, offered, RejectionCode.CREDENTIAL_UNKNOWN)
     try:
         while True:
             usage, document = await _usage(world, credential_id)
             verdict = remembered(usage, request["ceremony_id"])
             if verdict is None:
-                verdict = _judge(world, request, response, _known(record, usage))
+                verdict = _judge(world, request, response, offered, _known(record, usage))
                 if not await _note(world, record.credential_id, used(usage, verdict, _now(world)), document):
                     continue  # another ceremony used the credential meanwhile: judge by what it left
             return {
@@ -87,10 +94,13 @@ async def verify_authentication(world: World, request: Json) -> Json:
                 "backup_state": verdict.backup_state,
                 "user_verified": verdict.user_verified,
                 "clone_suspected": verdict.clone_suspected,
+                "facts": _facts(
+                    record, verdict, authentication_facts(offered.extensions, response.extensions)
+                ),
             }
     except Rejection as rejection:
         if rejection.code in _TOLD_EARLY:
-            return _refused_late(world, request, response, rejection.code)
+            return _refused_late(world, request, response, offered, rejection.code)
         return _refused(rejection.code)
 
 
@@ -106,18 +116,28 @@ async def _usage(world: World, credential_id: str) -> tuple[Usage | None, Docume
     return (None if document is None else load_usage(name, document.data)), document
 
 
-def _judge(world: World, request: Json, response: AuthenticationResponse, known: KnownCredential) -> Verdict:
+async def _started_for(world: World, request: Json) -> str | None:
+    """The person whose user name the ceremony began with; None without a name, or where it is nobody's."""
+    username: str | None = request.get("username")
+    return None if username is None else await usernames.find(world.store, username)
+
+
+def _judge(
+    world: World,
+    request: Json,
+    response: AuthenticationResponse,
+    offered: AuthenticationOffer,
+    known: KnownCredential,
+) -> Verdict:
     """The verdict of this ceremony. Raises Rejection."""
     issued: Json = request["publicKey"]
     verified = verify(
         response,
         challenge=decode_base64url(issued["challenge"]),
-        origins=world.settings.origins,
+        origins=expected_origins(world.settings),
         rp_id=issued["rpId"],
-        # By the stricter of what was asked and what is policy now: neither may be dropped in between.
-        user_verification_required="required"
-        in (world.settings.user_verification, issued["userVerification"]),
-        allowed_credentials=[decode_base64url(allowed["id"]) for allowed in issued["allowCredentials"]],
+        policy=policy_of(world.settings),
+        offered=offered,
         credential=known,
     )
     return Verdict(
@@ -129,10 +149,23 @@ def _judge(world: World, request: Json, response: AuthenticationResponse, known:
     )
 
 
+def _facts(record: CredentialRecord, verdict: Verdict, extensions: Json) -> Json:
+    """What the audit says of a sign-in, besides its person and its credential: by what, and how strongly."""
+    return {
+        "aaguid": record.aaguid,
+        "algorithm": record.algorithm,
+        "attestation": asdict(record.attestation),
+        "backup_state": verdict.backup_state,
+        "user_verified": verdict.user_verified,
+        "extensions": extensions,
+    }
+
+
 def _known(record: CredentialRecord, usage: Usage | None) -> KnownCredential:
     """The stored side of the answer: its record, with the highest sign count ever seen."""
     return KnownCredential(
         credential_id=decode_base64url(record.credential_id),
+        person=record.person,
         user_handle=decode_base64url(record.user_handle),
         public_key=decode_base64url(record.public_key),
         sign_count=record.sign_count if usage is None else max(record.sign_count, usage.sign_count),
@@ -140,11 +173,12 @@ def _known(record: CredentialRecord, usage: Usage | None) -> KnownCredential:
     )
 
 
-def _stand_in(response: AuthenticationResponse) -> KnownCredential:
+def _stand_in(response: AuthenticationResponse, offered: AuthenticationOffer) -> KnownCredential:
     """A credential that the answer fits in everything, so that its signature is looked at; but not in that."""
     flags = response.authenticator_data[32:33]
     return KnownCredential(
         credential_id=response.raw_id,
+        person=offered.person or "",
         user_handle=response.user_handle or b"",
         public_key=STAND_IN_KEY,
         sign_count=0,
@@ -165,10 +199,16 @@ async def _note(world: World, credential_id: str, usage: Usage, before: Document
     return True
 
 
-def _refused_late(world: World, request: Json, response: AuthenticationResponse, code: RejectionCode) -> Json:
+def _refused_late(
+    world: World,
+    request: Json,
+    response: AuthenticationResponse,
+    offered: AuthenticationOffer,
+    code: RejectionCode,
+) -> Json:
     """Refused with `code`, after the work that a wrong signature takes."""
     with suppress(Rejection):
-        _judge(world, request, response, _stand_in(response))
+        _judge(world, request, response, offered, _stand_in(response, offered))
     return _refused(code)
 
 

@@ -4,6 +4,8 @@ from dataclasses import asdict
 
 from activities.retries import Json
 from passkeys.errors import MalformedResponse, Rejection
+from passkeys.offer import registration_offer
+from passkeys.policy import expected_origins, policy_of
 from passkeys.response import decode_base64url, encode_base64url, parse_registration_response
 from passkeys.verification import VerifiedRegistration
 from passkeys.verification import verify_registration as verify
@@ -11,28 +13,34 @@ from passkeys.world import World
 
 
 async def verify_registration(world: World, request: Json) -> Json:
-    """Judge a new credential against the options that this ceremony issued.
+    """Judge a new credential against the options that this ceremony issued, and the policy of now.
 
-    request: {"ceremony_id", "person", "publicKey" (as issued), "response"}; result: {"verified": true,
-    "person", "credential": {…as record_credential takes it}} or {"verified": false, "reason": code}.
-    It stores nothing: claims come first. Pure but for the settings, so that it may run again.
+    request: {"ceremony_id", "person", "mediation", "publicKey" (as issued), "response"}; result: {"verified": true,
+    "person", "credential": {…as record_credential takes it}, "facts": {…for the audit}} or {"verified": false,
+    "reason": code}. It stores nothing: claims come first. Pure but for settings and clock, so that it may run again.
     """
     issued: Json = request["publicKey"]
-    required = {world.settings.user_verification, issued["authenticatorSelection"]["userVerification"]}
     try:
         verified = verify(
             parse_registration_response(request["response"]),
             challenge=decode_base64url(issued["challenge"]),
-            origins=world.settings.origins,
+            origins=expected_origins(world.settings),
             rp_id=issued["rp"]["id"],
-            # By the stricter of what was asked and what is policy now: neither may be dropped in between.
-            user_verification_required="required" in required,
-            offered_algorithms=[offered["alg"] for offered in issued["pubKeyCredParams"]],
+            policy=policy_of(world.settings),
+            offered=registration_offer(issued),
+            # What the ceremony began with; the client cannot choose it at the end.
+            mediation=request.get("mediation", "modal"),
+            at=world.clock(),
         )
     except (MalformedResponse, Rejection) as refused:
         return {"verified": False, "reason": str(refused.code)}
     credential = _credential(verified, user_handle=issued["user"]["id"])
-    return {"verified": True, "person": request["person"], "credential": credential}
+    facts = {name: credential[name] for name in _FACTS}
+    return {"verified": True, "person": request["person"], "credential": credential, "facts": facts}
+
+
+# What the audit says of a new credential, besides its id and its person.
+_FACTS = ("aaguid", "algorithm", "attestation", "backup_eligible", "user_verified", "extensions")
 
 
 def _credential(verified: VerifiedRegistration, *, user_handle: str) -> Json:
@@ -48,4 +56,5 @@ def _credential(verified: VerifiedRegistration, *, user_handle: str) -> Json:
         "backup_state": verified.backup_state,
         "user_verified": verified.user_verified,
         "attestation": asdict(verified.attestation),
+        "extensions": dict(verified.extensions),
     }

@@ -37,6 +37,12 @@ class Person:
     claims: Mapping[str, Any]
 
 
+def has_role(person: Person, role: str) -> bool:
+    """Whether the directory's claim `roles` lists the role. A claim of another shape lists none."""
+    roles = person.claims.get("roles")
+    return isinstance(roles, list | tuple) and role in roles  # `in` a text would find a part of a word
+
+
 class Directory(Protocol):
     """Where people are known."""
 
@@ -55,8 +61,10 @@ class StaticDirectory:
         return self.people.get(person)
 
 
-def _person(person_id: str, display_name: str, status: PersonStatus = PersonStatus.ACTIVE) -> Person:
-    return Person(person_id, display_name, status, MappingProxyType({}))
+def _person(
+    person_id: str, display_name: str, status: PersonStatus = PersonStatus.ACTIVE, **claims: object
+) -> Person:
+    return Person(person_id, display_name, status, MappingProxyType(claims))
 
 
 DEMO_PEOPLE: Mapping[str, Person] = MappingProxyType(
@@ -64,7 +72,8 @@ DEMO_PEOPLE: Mapping[str, Person] = MappingProxyType(
         person.id: person
         for person in (
             _person("ada", "Ada Lovelace"),
-            _person("grace", "Grace Hopper"),
+            _person("grace", "Grace Hopper", roles=["operator"]),
+            _person("katherine", "Katherine Johnson", roles=["operator"]),
             _person("mallory", "Mallory", PersonStatus.DISABLED),
         )
     }

@@ -7,6 +7,8 @@ The tree:
      ├── MalformedResponse      response_malformed     what arrived is not an authenticator's response at all
      ├── Rejection              (a RejectionCode)      the response is one, and failed one obligation
      ├── SignatureInvalid       signature_invalid      a signature is not the key's; what it signed, the caller knows
+     ├── MetadataInvalid        (a MetadataFault)      a metadata BLOB is not one to rely on; says why
+     ├── MetadataUnreachable    metadata_unreachable   the metadata's source could not be read: transient
      ├── SettingsError          settings_invalid       the settings are wrong; says all that is wrong with them
      ├── AuditBroken            audit_<kind>           the audit chain does not verify; says where
      ├── DirectoryUnavailable   directory_unreachable  the directory could not be asked: transient
@@ -63,6 +65,7 @@ class RejectionCode(StrEnum):
     CREDENTIAL_UNKNOWN = "credential_unknown"
     CREDENTIAL_NOT_ALLOWED = "credential_not_allowed"
     CREDENTIAL_ID_TOO_LONG = "credential_id_too_long"
+    CREDENTIAL_OWNER_MISMATCH = "credential_owner_mismatch"
     USER_HANDLE_MISSING = "user_handle_missing"
     USER_HANDLE_MISMATCH = "user_handle_mismatch"
     CLIENT_DATA_UNREADABLE = "client_data_unreadable"
@@ -71,6 +74,7 @@ class RejectionCode(StrEnum):
     ORIGIN_UNEXPECTED = "origin_unexpected"
     CROSS_ORIGIN_DENIED = "cross_origin_denied"
     TOP_ORIGIN_DENIED = "top_origin_denied"
+    TOP_ORIGIN_UNEXPECTED = "top_origin_unexpected"
     ATTESTATION_OBJECT_UNREADABLE = "attestation_object_unreadable"
     AUTHENTICATOR_DATA_UNREADABLE = "authenticator_data_unreadable"
     ATTESTED_CREDENTIAL_MISSING = "attested_credential_missing"
@@ -78,10 +82,14 @@ class RejectionCode(StrEnum):
     USER_NOT_PRESENT = "user_not_present"
     USER_NOT_VERIFIED = "user_not_verified"
     BACKUP_STATE_INCONSISTENT = "backup_state_inconsistent"
+    BACKUP_ELIGIBLE_REFUSED = "backup_eligible_refused"
     BACKUP_ELIGIBILITY_CHANGED = "backup_eligibility_changed"
     PUBLIC_KEY_UNREADABLE = "public_key_unreadable"
     PUBLIC_KEY_WEAK = "public_key_weak"
     ALGORITHM_NOT_OFFERED = "algorithm_not_offered"
+    ATTACHMENT_UNEXPECTED = "attachment_unexpected"
+    TRANSPORT_NOT_ALLOWED = "transport_not_allowed"
+    RESIDENT_KEY_MISSING = "resident_key_missing"
     ATTESTATION_FORMAT_UNSUPPORTED = "attestation_format_unsupported"
     ATTESTATION_INVALID = "attestation_invalid"
     # Of passkeys.attestation: one for each obligation of each format.
@@ -144,8 +152,18 @@ class RejectionCode(StrEnum):
     ATTESTATION_FIDO_U2F_AAGUID_NOT_ZERO = "attestation_fido_u2f_aaguid_not_zero"
     ATTESTATION_COMPOUND_MALFORMED = "attestation_compound_malformed"
     ATTESTATION_COMPOUND_NESTED = "attestation_compound_nested"
+    ATTESTATION_UNTRUSTED = "attestation_untrusted"
+    AAGUID_DENIED = "aaguid_denied"
+    AAGUID_NOT_ALLOWED = "aaguid_not_allowed"
+    EXTENSION_OUTPUT_INVALID = "extension_output_invalid"
+    CREDENTIAL_PROTECTION_TOO_LOW = "credential_protection_too_low"
     SIGNATURE_INVALID = "signature_invalid"
     SIGN_COUNT_NOT_INCREASED = "sign_count_not_increased"
+    MODEL_DENIED = "model_denied"
+    MODEL_NOT_ALLOWED = "model_not_allowed"
+    MODEL_PROHIBITED = "model_prohibited"
+    MODEL_UNKNOWN = "model_unknown"
+    MODEL_NOT_CERTIFIED = "model_not_certified"
 
 
 class Rejection(PasskeysError):
@@ -186,6 +204,42 @@ class SignatureInvalid(PasskeysError):
     """No signature of this key over this data under this algorithm. Whoever asked knows which obligation failed."""
 
     code = "signature_invalid"
+
+
+class MetadataFault(StrEnum):
+    """What can be wrong with a metadata BLOB. Stable: audit and alerts use them."""
+
+    TOO_LARGE = "metadata_too_large"
+    MALFORMED = "metadata_malformed"
+    ALGORITHM_REFUSED = "metadata_algorithm_refused"
+    CHAIN_REMOTE = "metadata_chain_remote"
+    CHAIN_MISSING = "metadata_chain_missing"
+    CHAIN_UNTRUSTED = "metadata_chain_untrusted"
+    SIGNER_UNEXPECTED = "metadata_signer_unexpected"
+    UNSIGNED = "metadata_unsigned"
+    SIGNATURE_INVALID = "metadata_signature_invalid"
+    PAYLOAD_MALFORMED = "metadata_payload_malformed"
+    ENTRY_MALFORMED = "metadata_entry_malformed"
+    ENTRY_REPEATED = "metadata_entry_repeated"
+    ROLLED_BACK = "metadata_rolled_back"
+    SERIAL_REUSED = "metadata_serial_reused"
+
+
+class MetadataInvalid(PasskeysError):
+    """A BLOB that must not be relied on. What was known before stays in use."""
+
+    code: MetadataFault
+
+    def __init__(self, code: MetadataFault, detail: str) -> None:
+        super().__init__(f"{code.value}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class MetadataUnreachable(PasskeysError):
+    """The file or the address of the BLOB could not be read, or not in time. What was known before stays in use."""
+
+    code = "metadata_unreachable"
 
 
 class SettingsError(PasskeysError):

@@ -1,7 +1,7 @@
 """What the browser is asked for: PublicKeyCredentialCreationOptionsJSON and PublicKeyCredentialRequestOptionsJSON.
 
-Always discoverable credentials (so that a person can sign in without a name), user verification as the
-settings say, and a timeout that is the ceremony's deadline.
+Always discoverable credentials (so that a person can sign in without a name), a timeout that is the ceremony's deadline,
+and the rest as the settings say. What a ceremony offered is read back from its options by passkeys.offer.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from webauthn import generate_authentication_options, generate_registration_opti
 from webauthn.helpers import options_to_json_dict
 from webauthn.helpers.structs import (
     AttestationConveyancePreference,
+    AuthenticatorAttachment,
     AuthenticatorSelectionCriteria,
     AuthenticatorTransport,
     PublicKeyCredentialDescriptor,
@@ -23,6 +24,7 @@ from webauthn.helpers.structs import (
 )
 
 from passkeys.credentials import CredentialDescriptor
+from passkeys.extensions import creation_inputs, request_inputs
 from passkeys.settings import Settings
 
 # WebAuthn L3 §13.4.3: at least 16. Ours must hold against a search for as long as a ceremony lives: 32.
@@ -51,8 +53,14 @@ def creation_options(
     name: str,
     display_name: str,
     exclude: Iterable[CredentialDescriptor],
+    mediation: str = "modal",
 ) -> dict[str, Any]:
-    """Options to create a passkey. `exclude` are the person's own, so that no authenticator takes a second one."""
+    """Options to create a passkey. `exclude` are the person's own, so that no authenticator takes a second one.
+
+    `mediation` "conditional": without a prompt, so that user verification can only be preferred (WebAuthn L3 §5.1.3: where
+    it is required and cannot be had, the browser gives up).
+    """
+    user_verification = settings.user_verification if mediation == "modal" else "preferred"
     options = options_to_json_dict(
         generate_registration_options(
             rp_id=settings.rp_id,
@@ -64,15 +72,21 @@ def creation_options(
             timeout=deadline_seconds * 1000,
             attestation=AttestationConveyancePreference(settings.attestation),
             authenticator_selection=AuthenticatorSelectionCriteria(
+                authenticator_attachment=(
+                    None if settings.attachment == "any" else AuthenticatorAttachment(settings.attachment)
+                ),
                 resident_key=ResidentKeyRequirement.REQUIRED,
-                user_verification=UserVerificationRequirement(settings.user_verification),
+                user_verification=UserVerificationRequirement(user_verification),
             ),
             exclude_credentials=[_excluded(credential) for credential in exclude],
             hints=[PublicKeyCredentialHint(hint) for hint in settings.hints],
         )
     )
-    # The package can name only the algorithms that it knows itself.
+    # The package can name only the algorithms that it knows itself, and no extensions.
     options["pubKeyCredParams"] = [{"type": "public-key", "alg": alg} for alg in settings.algorithms]
+    options["extensions"] = creation_inputs(
+        settings.extensions, protection_required=settings.credential_protection == "require"
+    )
     return options
 
 
@@ -97,7 +111,9 @@ def request_options(
             allow_credentials=[_allowed(credential) for credential in sorted(allow, key=lambda one: one.id)],
         )
     )
-    options["hints"] = list(settings.hints)  # WebAuthn L3 §5.5; the package has none for requests
+    # WebAuthn L3 §5.5; the package has neither for requests.
+    options["hints"] = list(settings.hints)
+    options["extensions"] = request_inputs(settings.extensions, rp_id=settings.rp_id)
     return options
 
 

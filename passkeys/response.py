@@ -6,7 +6,7 @@ verdict. What has the shape becomes bytes, and the type is the proof.
 
 Members that verification does not use are tolerated and dropped. `to_json` gives back only what is used:
 send that through the task hub, not what came in. It is smaller, and client extension results can hold
-secrets (the PRF extension's are keys) that must never be at rest.
+secrets (the PRF extension's are keys) that must never be at rest: they end in passkeys.extensions.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from passkeys.errors import MalformedResponse
+from passkeys.extensions import parse_client_outputs
 
 # WebAuthn L3 §4, credential ID: at most 1023 bytes.
 MAX_CREDENTIAL_ID = 1023
@@ -35,6 +36,7 @@ MAX_TRANSPORTS = 16
 # Every word of the protocol ("public-key", "cross-platform", a transport) is shorter.
 MAX_WORD = 32
 
+
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
 
 
@@ -49,6 +51,7 @@ class RegistrationResponse:
     attestation_object: bytes
     transports: tuple[str, ...]
     authenticator_attachment: str | None
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The same response with what verification uses, and nothing else."""
@@ -62,7 +65,7 @@ class RegistrationResponse:
                 "transports": list(self.transports),
             },
             "authenticatorAttachment": self.authenticator_attachment,
-            "clientExtensionResults": {},
+            "clientExtensionResults": dict(self.extensions),
         }
 
 
@@ -78,6 +81,7 @@ class AuthenticationResponse:
     signature: bytes
     user_handle: bytes | None
     authenticator_attachment: str | None
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The same response with what verification uses, and nothing else."""
@@ -92,7 +96,7 @@ class AuthenticationResponse:
                 "userHandle": None if self.user_handle is None else encode_base64url(self.user_handle),
             },
             "authenticatorAttachment": self.authenticator_attachment,
-            "clientExtensionResults": {},
+            "clientExtensionResults": dict(self.extensions),
         }
 
 
@@ -107,6 +111,7 @@ def parse_registration_response(value: object) -> RegistrationResponse:
         attestation_object=_bytes(response, "attestationObject", MAX_ATTESTATION_OBJECT),
         transports=_transports(response.get("transports")),
         authenticator_attachment=_optional_text(credential, "authenticatorAttachment", MAX_WORD),
+        extensions=parse_client_outputs(credential.get("clientExtensionResults", {})),
     )
 
 
@@ -123,6 +128,7 @@ def parse_authentication_response(value: object) -> AuthenticationResponse:
         signature=_bytes(response, "signature", MAX_SIGNATURE),
         user_handle=_bytes(response, "userHandle", MAX_USER_HANDLE) if has_user_handle else None,
         authenticator_attachment=_optional_text(credential, "authenticatorAttachment", MAX_WORD),
+        extensions=parse_client_outputs(credential.get("clientExtensionResults", {})),
     )
 
 
@@ -159,8 +165,6 @@ def _envelope(value: object) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     response = value.get("response")
     if not isinstance(response, dict):
         raise MalformedResponse("response", "must be a JSON object")
-    if not isinstance(value.get("clientExtensionResults", {}), dict):
-        raise MalformedResponse("clientExtensionResults", "must be a JSON object")
     return value, response
 
 

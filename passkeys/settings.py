@@ -17,10 +17,17 @@ from urllib.parse import urlsplit
 
 from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
 from passkeys.errors import SettingsError
+from passkeys.extensions import EXTENSIONS
 from passkeys.rate_limit import Limit
 
 # An https page may use any RP ID that its host ends with; a plain http page is a secure context here only.
 _LOCAL_HOST = "localhost"
+# WebAuthn L3 §8, in the order of their sections.
+_FORMATS = ("none", "packed", "tpm", "android-key", "fido-u2f", "apple")
+# WebAuthn L3 §5.8.4.
+_TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "hybrid", "internal")
+_NATIVE_ORIGIN = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_AAGUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +41,35 @@ class Settings:
     store: Path
     ceremony_seconds: int
     attestation: str
+    attestation_trust: str
+    attestation_roots: Path | None
+    attestation_formats: tuple[str, ...]
+    aaguid_allow: tuple[str, ...]
+    aaguid_deny: tuple[str, ...]
     user_verification: str
+    backup_eligible: str
+    sign_count: str
+    cross_origin: str
+    top_origins: tuple[str, ...]
+    native_origins: tuple[str, ...]
+    attachment: str
+    transports: tuple[str, ...]
     algorithms: tuple[int, ...]
+    extensions: tuple[str, ...]
+    credential_protection: str
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
+    limit_acts: Limit
     limit_global: Limit
     limit_global_shards: int
     audit_shards: int
     audit_flush_schedule: str
     ticket_seconds: int
+    session_seconds: int
+    fresh_seconds: int
+    operator_role: str
+    conditional_create: bool
     directory: Path | None
     forwarded_hops: int
     conformance: bool
@@ -75,6 +101,12 @@ def _on_off(text: str) -> bool:
     return _one_of("on", "off")(text) == "on"
 
 
+def _role(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", text):
+        raise ValueError("must be one word, as the directory's claim `roles` spells it")
+    return text
+
+
 def _some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     def parse(text: str) -> tuple[str, ...]:
         words = _words(text)
@@ -85,12 +117,19 @@ def _some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
+def _one_or_more(what: str, *allowed: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        words = _some_of(*allowed)(text)
+        if not words:
+            raise ValueError(f"must be the name of one {what} at least")
+        return words
+
+    return parse
+
+
 def _algorithms(text: str) -> tuple[int, ...]:
     numbers = {algorithm.name: algorithm.cose for algorithm in ALGORITHMS.values()}
-    names = _some_of(*numbers)(text)
-    if not names:
-        raise ValueError("must be the name of one algorithm at least")
-    return tuple(numbers[name] for name in names)
+    return tuple(numbers[name] for name in _one_or_more("algorithm", *numbers)(text))
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -135,6 +174,37 @@ def _origins(text: str) -> tuple[str, ...]:
             "https (http for localhost alone), lower case, a port only if it is not the usual one, no path"
         )
     return origins
+
+
+def _top_origins(text: str) -> tuple[str, ...]:
+    return _origins(text) if text else ()
+
+
+def _native_origins(text: str) -> tuple[str, ...]:
+    # What Android puts into client data for an app: the SHA-256 of its signing certificate, in base64url.
+    origins = _words(text)
+    if len(set(origins)) != len(origins) or not all(map(_NATIVE_ORIGIN.fullmatch, origins)):
+        raise ValueError(
+            "must be a comma-separated list, each at most once, of android:apk-key-hash: and 43 characters of base64url "
+            "(iOS apps answer with an https origin: see PASSKEYS_ORIGINS)"
+        )
+    return origins
+
+
+def _aaguids(text: str) -> tuple[str, ...]:
+    aaguids = _words(text)
+    if len(set(aaguids)) != len(aaguids) or not all(map(_AAGUID.fullmatch, aaguids)):
+        raise ValueError(
+            "must be a comma-separated list, each at most once, of AAGUIDs such as 08987058-cadc-4b81-b6e1-30de50dcbe96, "
+            "in lower case"
+        )
+    return aaguids
+
+
+def _roots(text: str) -> Path | None:
+    if text and not Path(text).is_dir():
+        raise ValueError("must be the path of a folder with a FORMAT.pem for each format that has roots")
+    return Path(text) if text else None
 
 
 def _is_origin(text: str) -> bool:
@@ -209,16 +279,42 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_STORE", "store", _default_store, _store),
     Setting("PASSKEYS_CEREMONY_SECONDS", "ceremony_seconds", "300", _integer(1, 600)),
     Setting("PASSKEYS_ATTESTATION", "attestation", "none", _one_of("none", "indirect", "direct")),
+    Setting("PASSKEYS_ATTESTATION_TRUST", "attestation_trust", "any", _one_of("any", "trusted")),
+    Setting("PASSKEYS_ATTESTATION_ROOTS", "attestation_roots", "", _roots),
+    Setting(
+        "PASSKEYS_ATTESTATION_FORMATS",
+        "attestation_formats",
+        ",".join(_FORMATS),
+        _one_or_more("format", *_FORMATS),
+    ),
+    Setting("PASSKEYS_AAGUID_ALLOW", "aaguid_allow", "", _aaguids),
+    Setting("PASSKEYS_AAGUID_DENY", "aaguid_deny", "", _aaguids),
     Setting("PASSKEYS_USER_VERIFICATION", "user_verification", "required", _one_of("required", "preferred")),
+    Setting("PASSKEYS_BACKUP_ELIGIBLE", "backup_eligible", "allow", _one_of("allow", "refuse")),
+    Setting("PASSKEYS_SIGN_COUNT", "sign_count", "reject", _one_of("reject", "flag")),
+    Setting("PASSKEYS_CROSS_ORIGIN", "cross_origin", "deny", _one_of("deny", "allow")),
+    Setting("PASSKEYS_TOP_ORIGINS", "top_origins", "", _top_origins),
+    Setting("PASSKEYS_NATIVE_ORIGINS", "native_origins", "", _native_origins),
+    Setting("PASSKEYS_ATTACHMENT", "attachment", "any", _one_of("any", "platform", "cross-platform")),
+    Setting("PASSKEYS_TRANSPORTS", "transports", "", _some_of(*_TRANSPORTS)),
     Setting("PASSKEYS_ALGORITHMS", "algorithms", ",".join(DEFAULT_ALGORITHMS), _algorithms),
+    Setting("PASSKEYS_EXTENSIONS", "extensions", "credProps", _some_of(*EXTENSIONS)),
+    Setting(
+        "PASSKEYS_CREDENTIAL_PROTECTION", "credential_protection", "prefer", _one_of("prefer", "require")
+    ),
     Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
+    Setting("PASSKEYS_LIMIT_ACTS", "limit_acts", "30/600", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL", "limit_global", "600/60", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL_SHARDS", "limit_global_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_SHARDS", "audit_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_FLUSH_SCHEDULE", "audit_flush_schedule", "*/2 * * * * *", _schedule),
     Setting("PASSKEYS_TICKET_SECONDS", "ticket_seconds", "86400", _integer(60, 2_592_000)),
+    Setting("PASSKEYS_SESSION_SECONDS", "session_seconds", "900", _integer(60, 3_600)),
+    Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(30, 3_600)),
+    Setting("PASSKEYS_OPERATOR_ROLE", "operator_role", "operator", _role),
+    Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
     Setting("PASSKEYS_CONFORMANCE", "conformance", "off", _on_off),
@@ -279,12 +375,57 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
         mistakes.append(
             "PASSKEYS_CONFORMANCE='on': anybody may enrol through that door; only PASSKEYS_PROFILE='local' has it."
         )
+    mistakes += [
+        mistake
+        for fields, contradict, mistake in _CONTRADICTIONS
+        if values.keys() >= set(fields) and contradict(*(values[field] for field in fields))
+    ]
     azure = _sign_of_azure(environ)
     if values.get("profile") == "local" and azure is not None:
         mistakes.append(
             f"PASSKEYS_PROFILE='local': demo people and local files must never run in Azure ({azure} is set)."
         )
     return mistakes
+
+
+# What would refuse everybody, or only seem to protect: the fields, whether their values contradict, and what to do.
+_CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = (
+    (
+        ("top_origins", "cross_origin"),
+        lambda top_origins, cross_origin: bool(top_origins) and cross_origin == "deny",
+        "PASSKEYS_TOP_ORIGINS: says nothing while PASSKEYS_CROSS_ORIGIN='deny'; set that to 'allow', or leave this out.",
+    ),
+    (
+        ("attestation_trust", "attestation"),
+        lambda trust, attestation: trust == "trusted" and attestation == "none",
+        "PASSKEYS_ATTESTATION_TRUST='trusted': nobody could enrol while PASSKEYS_ATTESTATION='none'; set that to 'direct'.",
+    ),
+    (
+        ("attestation_trust", "attestation_roots"),
+        lambda trust, roots: trust == "trusted" and roots is None,
+        "PASSKEYS_ATTESTATION_TRUST='trusted': nobody could enrol without a trust anchor; set PASSKEYS_ATTESTATION_ROOTS.",
+    ),
+    (
+        ("aaguid_allow", "attestation_trust"),
+        lambda allowed, trust: bool(allowed) and trust == "any",
+        "PASSKEYS_AAGUID_ALLOW: anybody can claim any AAGUID while PASSKEYS_ATTESTATION_TRUST='any'; set that to 'trusted'.",
+    ),
+    (
+        ("aaguid_allow", "aaguid_deny"),
+        lambda allowed, denied: bool(set(allowed) & set(denied)),
+        "PASSKEYS_AAGUID_DENY: must not name what PASSKEYS_AAGUID_ALLOW names.",
+    ),
+    (
+        ("credential_protection", "extensions"),
+        lambda protection, extensions: protection == "require" and "credProtect" not in extensions,
+        "PASSKEYS_CREDENTIAL_PROTECTION='require': nobody is asked for it; name credProtect in PASSKEYS_EXTENSIONS.",
+    ),
+    (
+        ("fresh_seconds", "session_seconds"),
+        lambda fresh, session: fresh > session,
+        "PASSKEYS_FRESH_SECONDS: must not be more than PASSKEYS_SESSION_SECONDS: what is good for changes is good for reading.",
+    ),
+)
 
 
 # One of these is set on every plan: an instance id where App Service runs the app, a pod or service name on Flex

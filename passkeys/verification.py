@@ -4,9 +4,8 @@ Two functions, one for each kind. Each is a list of obligations, discharged in o
 of WebAuthn Level 3 that asks for it; the first that fails raises `Rejection` with its code. No other
 exception ever leaves them, whatever bytes come in. Everything expected is passed in.
 
-The `webauthn` package parses and verifies signatures and attestation statements. What it leaves out or leaves
-unsaid is checked here: the credential's identity (§5.1), crossOrigin and topOrigin, the user handle, the
-change of backup eligibility, key against algorithm, and what an attestation proved.
+The `webauthn` package reads authenticator data and public keys and verifies the signatures that it knows, through its
+helpers. Its own two verifiers are not called: they leave out what is checked here, and do much of it twice.
 
 What the caller still owes: the challenge belongs to this ceremony, has not been answered before and has not
 expired; the credential id is not registered yet (§7.1 step 26); the new sign count is stored (§7.2 step 24).
@@ -16,56 +15,39 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from cbor2 import CBORDecoder
-from webauthn import verify_registration_response
-from webauthn.helpers import (
-    aaguid_to_string,
-    parse_attestation_object,
-    parse_authenticator_data,
-)
-from webauthn.helpers.structs import (
-    AttestationFormat,
-    AttestationObject,
-    AuthenticatorAttestationResponse,
-    AuthenticatorData,
-    RegistrationCredential,
-)
+from webauthn.helpers import aaguid_to_string
 
-from passkeys.algorithms import Algorithm, load_public_key, verify_signature
+from passkeys.algorithms import load_public_key, verify_signature
+from passkeys.authenticator_data import (
+    attested_credential,
+    check_authenticator_data,
+    read_attestation_object,
+    read_authenticator_data,
+)
+from passkeys.client_data import check_client_data
 from passkeys.credentials import Attestation
 from passkeys.errors import Rejection, RejectionCode, SignatureInvalid, rejected_as
-from passkeys.response import (
-    MAX_CREDENTIAL_ID,
-    AuthenticationResponse,
-    RegistrationResponse,
-    encode_base64url,
-)
+from passkeys.extensions import authentication_facts, authenticator_outputs, registration_facts
+from passkeys.interim import verify_statement
+from passkeys.offer import AuthenticationOffer, RegistrationOffer
+from passkeys.policy import Policy, refused_aaguid
+from passkeys.response import AuthenticationResponse, RegistrationResponse, encode_base64url
 
-# The formats of WebAuthn L3 §8 that we verify, with the ones whose anchors the package itself holds and demands.
-# android-safetynet is gone: its service was shut down.
-_FORMATS = MappingProxyType(
-    {
-        "none": False,
-        "packed": False,
-        "tpm": False,
-        "fido-u2f": False,
-        "android-key": True,
-        "apple": True,
-    }
-)
 _NO_ANCHORS: Mapping[str, Sequence[bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRegistration:
-    """What a registration proved. `public_key` is the COSE key; `sign_count` that of the authenticator now."""
+    """What a registration proved. `public_key` is the COSE key; `sign_count` that of the authenticator now.
+
+    `user_present` and `user_verified` may both be false after conditional mediation, and only then `user_present`.
+    """
 
     credential_id: bytes
     public_key: bytes
@@ -75,8 +57,11 @@ class VerifiedRegistration:
     transports: tuple[str, ...]
     backup_eligible: bool
     backup_state: bool
+    user_present: bool
     user_verified: bool
+    mediation: str
     attestation: Attestation
+    extensions: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +76,7 @@ class VerifiedAuthentication:
     backup_state: bool
     user_verified: bool
     clone_suspected: bool
+    extensions: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +84,7 @@ class KnownCredential:
     """The stored side of an authentication: who owns the credential, and what it was last seen to be."""
 
     credential_id: bytes
+    person: str
     user_handle: bytes
     public_key: bytes
     sign_count: int
@@ -110,78 +97,79 @@ def verify_registration(
     challenge: bytes,
     origins: Collection[str],
     rp_id: str,
-    user_verification_required: bool,
-    offered_algorithms: Collection[int],
+    policy: Policy,
+    offered: RegistrationOffer,
+    mediation: str,
+    at: datetime,  # noqa: ARG001
     trust_anchors: Mapping[str, Sequence[bytes]] = _NO_ANCHORS,
 ) -> VerifiedRegistration:
-    """Judge a new credential. `trust_anchors`: PEM root certificates by attestation format.
-
-    Raises Rejection, and nothing else.
-    """
+    """Judge a new credential, as of `at`. Steps are those of L3 §7.1. Raises Rejection, and nothing else."""
     with rejected_as(RejectionCode.RESPONSE_UNREADABLE):
-        # (1) One credential id, and it is a public key's. L3 §5.1.
+        # (1) One credential id, and it is a public key's. §5.1.
         _check_identity(response)
-        # (2) Client data: type, challenge, origin, framing. L3 §7.1 steps 5 to 11.
-        _check_client_data(
-            response.client_data_json, expected_type="webauthn.create", challenge=challenge, origins=origins
+        # (2) Client data: type, challenge, origin, framing. Steps 5 to 11.
+        check_client_data(
+            response.client_data_json, "webauthn.create", challenge=challenge, origins=origins, policy=policy
         )
-        # (3) The attestation object can be read. L3 §7.1 step 13.
-        with rejected_as(RejectionCode.ATTESTATION_OBJECT_UNREADABLE):
-            _check_envelope(response.attestation_object)
-            attestation_object = parse_attestation_object(response.attestation_object)
-        authenticator_data = attestation_object.auth_data
-        # (4) RP id, user present, user verified, backup flags. L3 §7.1 steps 14 to 17.
-        _check_authenticator_data(
-            authenticator_data, rp_id, user_verification_required=user_verification_required
+        # (3) The attestation object can be read, to its last byte. Step 13.
+        attestation_object = read_attestation_object(response.attestation_object)
+        data = attestation_object.authenticator_data
+        # (4) RP id, user present, user verified, backup flags. Steps 14 to 17. Conditional mediation asks nobody: §5.1.3.
+        prompted = mediation != "conditional"
+        verification = policy.user_verification_required or offered.user_verification_required
+        check_authenticator_data(
+            data, rp_id, presence_required=prompted, verification_required=prompted and verification
         )
-        # (5) It attests a credential, and the one that the response names. L3 §6.5.2; step 25 for the length.
-        attested = authenticator_data.attested_credential_data
-        if attested is None or not attested.credential_id or len(attested.aaguid) != 16:
-            raise Rejection(RejectionCode.ATTESTED_CREDENTIAL_MISSING)
-        if len(attested.credential_id) > MAX_CREDENTIAL_ID:
-            raise Rejection(RejectionCode.CREDENTIAL_ID_TOO_LONG)
-        if not hmac.compare_digest(attested.credential_id, response.raw_id):
-            raise Rejection(
-                RejectionCode.CREDENTIAL_ID_MISMATCH, "response and attested credential data differ"
-            )
-        # (6) The key is of an algorithm that was offered, and can be used. L3 §7.1 step 20.
-        algorithm = _checked_public_key(attested.credential_public_key, offered_algorithms)
-        # (7) The attestation statement is correct for its format. L3 §7.1 steps 21 and 22.
-        if str(attestation_object.fmt) not in _FORMATS:
+        # (5) A credential that may be copied to other devices is as policy has it. Step 18.
+        if data.flags.be and not policy.backup_eligible_allowed:
+            raise Rejection(RejectionCode.BACKUP_ELIGIBLE_REFUSED)
+        # (6) It attests a credential, of a legal id, and the one that the response names. §6.5.2, step 25.
+        attested = attested_credential(data, response.raw_id)
+        # (7) The key is of an algorithm that was offered, and can be used. Step 20.
+        algorithm, _ = load_public_key(attested.credential_public_key)
+        if algorithm.cose not in offered.algorithms:
+            raise Rejection(RejectionCode.ALGORITHM_NOT_OFFERED, algorithm.name)
+        # (8) The authenticator is of a kind that was asked for. §5.4.4; policy. The client's word: nobody signs it.
+        _check_authenticator(response, policy, offered)
+        # (9) The attestation statement is of a format that we take, and correct for it. Steps 21 and 22.
+        if attestation_object.fmt not in policy.attestation_formats:
             raise Rejection(RejectionCode.ATTESTATION_FORMAT_UNSUPPORTED)
-        with rejected_as(RejectionCode.ATTESTATION_INVALID):
-            verify_registration_response(
-                credential=RegistrationCredential(
-                    id=response.id,
-                    raw_id=response.raw_id,
-                    response=AuthenticatorAttestationResponse(
-                        client_data_json=response.client_data_json,
-                        attestation_object=response.attestation_object,
-                    ),
-                ),
-                expected_challenge=challenge,
-                expected_rp_id=rp_id,
-                expected_origin=list(origins),
-                require_user_verification=user_verification_required,
-                # A number is all that is compared, and the package's enumeration lacks some of ours.
-                supported_pub_key_algs=[algorithm.cose],  # type: ignore[list-item]
-                pem_root_certs_bytes_by_fmt={
-                    AttestationFormat(name): list(roots) for name, roots in trust_anchors.items()
-                },
-            )
-        # (8) What was proven is said. L3 §7.1 steps 23 and 24: policy accepts any, and trusts none beyond this.
-        attestation = _verdict(attestation_object, trust_anchors)
+        attestation = verify_statement(
+            attestation_object,
+            response=response,
+            challenge=challenge,
+            rp_id=rp_id,
+            origins=origins,
+            trust_anchors=trust_anchors,
+        )
+        # (10) It is as trustworthy as policy demands. Steps 23 and 24. What it proved is said in any case.
+        if policy.attestation_trusted_only and not attestation.chain_verified:
+            raise Rejection(RejectionCode.ATTESTATION_UNTRUSTED, attestation.type)
+        # (11) The model of authenticator is welcome. Step 24; policy.
+        aaguid = aaguid_to_string(attested.aaguid)
+        refusal = refused_aaguid(aaguid, policy)
+        if refusal is not None:
+            raise Rejection(refusal, aaguid)
+        # (12) Extension outputs: of those asked for, well formed, and as strong as asked. Step 28.
+        outputs = authenticator_outputs(data.extensions)
+        extensions = registration_facts(offered.extensions, response.extensions, outputs)
+        # (13) The credential is discoverable, if it had to be, unless the client says that it is not. §10.1.3.
+        if offered.resident_key_required and extensions.get("credProps", {}).get("rk") is False:
+            raise Rejection(RejectionCode.RESIDENT_KEY_MISSING)
         return VerifiedRegistration(
             credential_id=attested.credential_id,
             public_key=attested.credential_public_key,
             algorithm=algorithm.cose,
-            sign_count=authenticator_data.sign_count,
-            aaguid=aaguid_to_string(attested.aaguid),
+            sign_count=data.sign_count,
+            aaguid=aaguid,
             transports=response.transports,
-            backup_eligible=authenticator_data.flags.be,
-            backup_state=authenticator_data.flags.bs,
-            user_verified=authenticator_data.flags.uv,
+            backup_eligible=data.flags.be,
+            backup_state=data.flags.bs,
+            user_present=data.flags.up,
+            user_verified=data.flags.uv,
+            mediation=mediation,
             attestation=attestation,
+            extensions=extensions,
         )
 
 
@@ -191,66 +179,52 @@ def verify_authentication(
     challenge: bytes,
     origins: Collection[str],
     rp_id: str,
-    user_verification_required: bool,
-    allowed_credentials: Collection[bytes],
+    policy: Policy,
+    offered: AuthenticationOffer,
     credential: KnownCredential,
 ) -> VerifiedAuthentication:
-    """Judge an assertion against the stored credential that has its id.
+    """Judge an assertion against the stored credential that has its id. Steps are those of L3 §7.2.
 
-    `allowed_credentials` are those of the options; empty: whoever has a discoverable one. Raises Rejection,
-    and nothing else.
+    Raises Rejection, and nothing else.
     """
     with rejected_as(RejectionCode.RESPONSE_UNREADABLE):
-        # (1) One credential id, it is a public key's, and the stored one's. L3 §5.1.
+        # (1) One credential id, it is a public key's, and the stored one's. §5.1.
         _check_identity(response)
         if not hmac.compare_digest(credential.credential_id, response.raw_id):
             raise Rejection(RejectionCode.CREDENTIAL_ID_MISMATCH, "response and stored credential differ")
-        # (2) It was asked for, if any was. L3 §7.2 step 5.
-        if allowed_credentials and response.raw_id not in allowed_credentials:
+        # (2) It was asked for, if any was. Step 5.
+        if offered.allowed_credentials and response.raw_id not in offered.allowed_credentials:
             raise Rejection(RejectionCode.CREDENTIAL_NOT_ALLOWED)
-        # (3) It is the user's, by the authenticator's own word. L3 §7.2 step 6: nobody was identified before.
-        if response.user_handle is None and not allowed_credentials:
-            raise Rejection(RejectionCode.USER_HANDLE_MISSING)
-        if response.user_handle is not None and not hmac.compare_digest(
-            response.user_handle, credential.user_handle
-        ):
-            raise Rejection(RejectionCode.USER_HANDLE_MISMATCH)
-        # (4) Client data: type, challenge, origin, framing. L3 §7.2 steps 7 to 14.
-        _check_client_data(
-            response.client_data_json, expected_type="webauthn.get", challenge=challenge, origins=origins
+        # (3) It belongs to whom the ceremony is for, and to the user whom the authenticator names. Step 6.
+        _check_user(response, credential, offered)
+        # (4) Client data: type, challenge, origin, framing. Steps 7 to 14.
+        check_client_data(
+            response.client_data_json, "webauthn.get", challenge=challenge, origins=origins, policy=policy
         )
-        # (5) RP id, user present, user verified, backup flags. L3 §7.2 steps 15 to 18.
-        with rejected_as(RejectionCode.AUTHENTICATOR_DATA_UNREADABLE):
-            authenticator_data = parse_authenticator_data(response.authenticator_data)
-        _check_authenticator_data(
-            authenticator_data, rp_id, user_verification_required=user_verification_required
-        )
-        # (6) A credential does not become backup eligible, or cease to be. L3 §7.2 step 19.
-        if authenticator_data.flags.be != credential.backup_eligible:
+        # (5) RP id, user present, user verified, backup flags. Steps 15 to 18.
+        data = read_authenticator_data(response.authenticator_data)
+        verification = policy.user_verification_required or offered.user_verification_required
+        check_authenticator_data(data, rp_id, presence_required=True, verification_required=verification)
+        # (6) A credential does not become backup eligible, or cease to be. Step 19.
+        if data.flags.be != credential.backup_eligible:
             raise Rejection(RejectionCode.BACKUP_ELIGIBILITY_CHANGED)
-        # (7) The stored key signed this. L3 §7.2 steps 20 and 21.
+        # (7) The stored key signed all this. Steps 20 and 21.
         _check_signature(response, credential.public_key)
-        # (8) The sign count has grown, where either side counts. L3 §7.2 step 22.
-        count = authenticator_data.sign_count
+        # (8) The sign count has grown, where either side counts; otherwise as policy has it. Step 22.
+        count = data.sign_count
         clone_suspected = bool(count or credential.sign_count) and count <= credential.sign_count
-        if clone_suspected and not credential.backup_eligible:
+        if clone_suspected and not (credential.backup_eligible or policy.sign_count_only_flagged):
             raise Rejection(RejectionCode.SIGN_COUNT_NOT_INCREASED, f"{count} after {credential.sign_count}")
+        # (9) Extension outputs: of those asked for. Step 23.
+        authenticator_outputs(data.extensions)
+        extensions = authentication_facts(offered.extensions, response.extensions)
         return VerifiedAuthentication(
             sign_count=max(count, credential.sign_count),
-            backup_state=authenticator_data.flags.bs,
-            user_verified=authenticator_data.flags.uv,
+            backup_state=data.flags.bs,
+            user_verified=data.flags.uv,
             clone_suspected=clone_suspected,
+            extensions=extensions,
         )
-
-
-def _check_envelope(attestation_object: bytes) -> None:
-    """L3 §6.5.4: one CBOR map, its statement a map, and nothing behind it. The package looks at neither."""
-    stream = BytesIO(attestation_object)
-    envelope = CBORDecoder(stream).decode()
-    if not isinstance(envelope["attStmt"], dict):
-        raise TypeError("the attestation statement is not a map")
-    if stream.tell() != len(attestation_object):
-        raise ValueError("there are bytes behind the attestation object")
 
 
 def _check_identity(response: RegistrationResponse | AuthenticationResponse) -> None:
@@ -261,82 +235,33 @@ def _check_identity(response: RegistrationResponse | AuthenticationResponse) -> 
         raise Rejection(RejectionCode.CREDENTIAL_TYPE_UNEXPECTED)
 
 
-def _check_client_data(
-    client_data_json: bytes, *, expected_type: str, challenge: bytes, origins: Collection[str]
+def _check_authenticator(response: RegistrationResponse, policy: Policy, offered: RegistrationOffer) -> None:
+    """Attachment as offered, and one transport at least that policy allows. Where there is a rule, silence fails it."""
+    if offered.attachment is not None and response.authenticator_attachment != offered.attachment:
+        raise Rejection(RejectionCode.ATTACHMENT_UNEXPECTED, str(response.authenticator_attachment))
+    if policy.transports_allowed and policy.transports_allowed.isdisjoint(response.transports):
+        raise Rejection(RejectionCode.TRANSPORT_NOT_ALLOWED, ",".join(response.transports))
+
+
+def _check_user(
+    response: AuthenticationResponse, credential: KnownCredential, offered: AuthenticationOffer
 ) -> None:
-    """The browser's part of the story. The steps are those of L3 §7.1; §7.2 has the same, three later."""
-    # Steps 5 and 6: UTF-8 (a byte order mark is dropped), then JSON.
-    with rejected_as(RejectionCode.CLIENT_DATA_UNREADABLE):
-        client_data = json.loads(client_data_json.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
-        if not isinstance(client_data, dict):
-            raise TypeError("not an object")
-        claimed_challenge, origin = client_data["challenge"].encode(), client_data["origin"]
-        cross_origin = client_data.get("crossOrigin", False)
-        if not isinstance(origin, str) or not isinstance(cross_origin, bool):
-            raise TypeError("a member has the wrong type")
-    # Step 7.
-    if client_data.get("type") != expected_type:
-        raise Rejection(RejectionCode.CLIENT_DATA_TYPE_UNEXPECTED)
-    # Step 8.
-    if not hmac.compare_digest(claimed_challenge, encode_base64url(challenge).encode()):
-        raise Rejection(RejectionCode.CHALLENGE_MISMATCH)
-    # Step 9: the whole origin, scheme and port too, against the list.
-    if origin not in origins:
-        raise Rejection(RejectionCode.ORIGIN_UNEXPECTED)
-    # Steps 10 and 11: our pages are never framed by another's, and the CSP forbids it.
-    if cross_origin:
-        raise Rejection(RejectionCode.CROSS_ORIGIN_DENIED)
-    if "topOrigin" in client_data:
-        raise Rejection(RejectionCode.TOP_ORIGIN_DENIED)
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member is there twice, and readers disagree on which one counts")
-    return members
-
-
-def _check_authenticator_data(
-    authenticator_data: AuthenticatorData, rp_id: str, *, user_verification_required: bool
-) -> None:
-    """The authenticator's part of the story. L3 §7.1 steps 14 to 17, §7.2 steps 15 to 18."""
-    flags = authenticator_data.flags
-    if not hmac.compare_digest(authenticator_data.rp_id_hash, hashlib.sha256(rp_id.encode()).digest()):
-        raise Rejection(RejectionCode.RP_ID_MISMATCH)
-    if not flags.up:
-        raise Rejection(RejectionCode.USER_NOT_PRESENT)
-    if user_verification_required and not flags.uv:
-        raise Rejection(RejectionCode.USER_NOT_VERIFIED)
-    if flags.bs and not flags.be:
-        raise Rejection(RejectionCode.BACKUP_STATE_INCONSISTENT)
-
-
-def _checked_public_key(public_key: bytes, offered_algorithms: Collection[int]) -> Algorithm:
-    """The algorithm of a COSE key that was offered, is in our table, and is a usable key and no weak one."""
-    algorithm, _ = load_public_key(public_key)
-    if algorithm.cose not in offered_algorithms:
-        raise Rejection(RejectionCode.ALGORITHM_NOT_OFFERED, algorithm.name)
-    return algorithm
+    """Whom the ceremony was started for, who owns the credential, whom the authenticator names: one person. L3 §7.2 step 6."""
+    if offered.person is not None and offered.person != credential.person:
+        raise Rejection(RejectionCode.CREDENTIAL_OWNER_MISMATCH)
+    if response.user_handle is None:
+        # Nobody was identified before: the user handle alone says who this is.
+        if not offered.allowed_credentials:
+            raise Rejection(RejectionCode.USER_HANDLE_MISSING)
+    elif not hmac.compare_digest(response.user_handle, credential.user_handle):
+        raise Rejection(RejectionCode.USER_HANDLE_MISMATCH)
 
 
 def _check_signature(response: AuthenticationResponse, public_key: bytes) -> None:
-    """The stored key signed authenticator data and the hash of the client data, by its own algorithm."""
+    """The key signed authenticator data and the hash of the client data, by its own algorithm."""
     algorithm, key = load_public_key(public_key)
     signed = response.authenticator_data + hashlib.sha256(response.client_data_json).digest()
     try:
         verify_signature(algorithm.cose, key, response.signature, signed)
     except SignatureInvalid as invalid:
         raise Rejection(RejectionCode.SIGNATURE_INVALID, str(invalid)) from invalid
-
-
-def _verdict(
-    attestation_object: AttestationObject, trust_anchors: Mapping[str, Sequence[bytes]]
-) -> Attestation:
-    """What the attestation proved. A format without anchors is never called verified."""
-    name = str(attestation_object.fmt)
-    has_certificate = bool(attestation_object.att_stmt.x5c)
-    kind = "certificate" if has_certificate else "none" if name == "none" else "self"
-    chain_verified = has_certificate and (_FORMATS[name] or bool(trust_anchors.get(name)))
-    # The package does not compare the certificate's AAGUID with the authenticator's: no model is proven by it.
-    return Attestation(format=name, type=kind, chain_verified=chain_verified, model_proven=False)

@@ -25,6 +25,7 @@ from starters.answers import by_method, json_response
 from starters.limits import limits_for
 from starters.problems import RefusedError
 from starters.requests import ceremony_id, json_object, network_of, number, one_of
+from starters.sessions import session_of
 from starters.views import (
     RETRY_AFTER_SECONDS,
     links,
@@ -53,34 +54,51 @@ _PARSERS: Mapping[Kind, Callable[[object], RegistrationResponse | Authentication
 }
 RESPONSE_EVENT = "authenticator_response"
 CANCEL_EVENT = "cancel"
-MEDIATIONS = ("modal", "conditional")
+_MODAL, _CONDITIONAL = MEDIATIONS = ("modal", "conditional")
 MAX_TICKET_LENGTH = 256
 
 
 async def registrations(world: World, req: HttpRequest, client: Any) -> HttpResponse:
-    """POST /registrations: start a registration for the holder of an enrolment ticket."""
+    """POST /registrations: start a registration, for the holder of an enrolment ticket or of a fresh session."""
 
     async def post() -> HttpResponse:
         body = json_object(req)
-        ticket, code_challenge = body.get("ticket"), _code_challenge(body)
-        if not isinstance(ticket, str) or not 0 < len(ticket) <= MAX_TICKET_LENGTH:
-            raise RefusedError("request_malformed", "`ticket` is the text of an enrolment ticket.")
-        digest = digest_of(ticket)
-        found = await find_ticket(world.store, digest, now=world.clock())
-        if found is None:  # unknown, expired and used ones look alike
-            raise RefusedError("ticket_invalid")
-        return await _start(
-            world,
-            req,
-            client,
-            Kind.REGISTRATION,
-            person=found.person,
-            ticket=digest,
-            mediation=MEDIATIONS[0],
-            code_challenge=code_challenge,
+        ticket, mediation, code_challenge = body.get("ticket"), _mediation(body), _code_challenge(body)
+        by_session = "authorization" in req.headers
+        if by_session and ticket is not None:
+            raise RefusedError("request_malformed", "Send a `ticket` or an Authorization header, not both.")
+        # A ticket's holder is not known yet: what is made without a prompt is made for who has just shown who they are.
+        if mediation == _CONDITIONAL and not (by_session and world.settings.conditional_create):
+            raise RefusedError("conditional_create_off")
+        right = await (
+            _right_of_session(world, req, client) if by_session else _right_of_ticket(world, ticket)
+        )
+        return await start_ceremony(
+            world, req, client, Kind.REGISTRATION, mediation=mediation, code_challenge=code_challenge, **right
         )
 
     return await by_method(req, {"POST": post})
+
+
+async def _right_of_ticket(world: World, ticket: object) -> dict[str, Any]:
+    """Who may register by this ticket, and by what right. Raises RefusedError."""
+    if not isinstance(ticket, str) or not 0 < len(ticket) <= MAX_TICKET_LENGTH:
+        raise RefusedError("request_malformed", "`ticket` is the text of an enrolment ticket.")
+    digest = digest_of(ticket)
+    found = await find_ticket(world.store, digest, now=world.clock())
+    if found is None:  # unknown, expired and used ones look alike
+        raise RefusedError("ticket_invalid")
+    return {"person": found.person, "ticket": digest}
+
+
+async def _right_of_session(world: World, req: HttpRequest, client: Any) -> dict[str, Any]:
+    """Who may register by this session, and by what right. Raises RefusedError."""
+    session = await session_of(world, req, client, fresh=True)
+    return {
+        "person": session.person,
+        "session": session.ceremony_id,
+        "session_credential": session.credential_id,
+    }
 
 
 async def authentications(world: World, req: HttpRequest, client: Any) -> HttpResponse:
@@ -88,7 +106,7 @@ async def authentications(world: World, req: HttpRequest, client: Any) -> HttpRe
 
     async def post() -> HttpResponse:
         body = json_object(req)
-        return await _start(
+        return await start_ceremony(
             world,
             req,
             client,
@@ -154,7 +172,7 @@ async def hand_over(client: Any, found: str, kind: Kind, response: object) -> An
 
 def _mediation(body: Mapping[str, Any]) -> str:
     """What the client is about to do, as it says now: the ceremony remembers it. Raises RefusedError."""
-    mediation: object = body.get("mediation", MEDIATIONS[0])
+    mediation: object = body.get("mediation", _MODAL)
     if not isinstance(mediation, str) or mediation not in MEDIATIONS:
         raise RefusedError("request_malformed", f"`mediation` is one of: {', '.join(MEDIATIONS)}.")
     return mediation
@@ -224,7 +242,9 @@ async def open_ceremony(
     return started, status
 
 
-async def _start(world: World, req: HttpRequest, client: Any, kind: Kind, **said: Any) -> HttpResponse:
+async def start_ceremony(
+    world: World, req: HttpRequest, client: Any, kind: Kind, **said: Any
+) -> HttpResponse:
     """Open a ceremony, and answer with its options if they are there, so that the usual client needs one round trip."""
     started, status = await open_ceremony(world, req, client, kind, **said)
     shown = public_custom_status(status.custom_status) if status else None

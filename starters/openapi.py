@@ -36,8 +36,11 @@ ETAG = {
     "ETag": _header("Names this version of the file."),
     "Cache-Control": _header("Kept, and asked about each time.", const="no-cache"),
 }
+WWW_AUTHENTICATE = {"WWW-Authenticate": _header("How to prove who is asking.", pattern="^Ceremony")}
 # What a problem's answer carries beside the document.
 _PROBLEM_HEADERS: dict[str, Json] = {
+    "session_invalid": WWW_AUTHENTICATE,
+    "session_stale": WWW_AUTHENTICATE,
     "method_not_allowed": ALLOW,
     "rate_limited": RETRY_AFTER,
     "unavailable": RETRY_AFTER,
@@ -78,6 +81,7 @@ _STATUS = {
     "202": _json("The ceremony is running.", "CeremonyRunning", {**LOCATION, **RETRY_AFTER}),
 }
 _BODY_PROBLEMS = ("body_malformed", "request_malformed", "body_too_large", "media_type_unsupported")
+_SESSION_PROBLEMS = ("session_invalid", "unavailable")
 _UNAUTHORIZED = {
     "401": {"description": "The function key is missing or wrong. The host answers, without content."}
 }
@@ -209,12 +213,18 @@ def _paths() -> Json:
     }
     return {
         "/registrations": {
-            "post": _start(
-                "registration",
-                "StartRegistration",
-                "Start a registration with an enrolment ticket.",
-                "ticket_invalid",
-            )
+            "post": {
+                **_start(
+                    "registration",
+                    "StartRegistration",
+                    "Start a registration, with an enrolment ticket or in a fresh session.",
+                    "ticket_invalid",
+                    "conditional_create_off",
+                    *_SESSION_PROBLEMS,
+                    "session_stale",
+                ),
+                "security": [{}, {"session": []}],
+            }
         },
         "/authentications": {
             "post": _start("authentication", "StartAuthentication", "Start a sign-in, without a user name.")
@@ -295,7 +305,16 @@ def document(*, conformance: bool = False) -> Json:
                     "in": "header",
                     "name": "x-functions-key",
                     "description": "A function key of the app, for operators.",
-                }
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": (
+                        "`Ceremony <id>:<code_verifier>`: a completed registration or sign-in that was started with the "
+                        "verifier's `code_challenge` (RFC 7636, S256), for some minutes after its end."
+                    ),
+                },
             },
         },
     }

@@ -106,6 +106,7 @@ def _base64url(longest_bytes: int) -> Json:
     return {"type": "string", "pattern": pattern, "minLength": 2, "maxLength": encoded_length(longest_bytes)}
 
 
+_MEDIATION: Json = {"enum": ["modal", "conditional"], "default": "modal"}
 # One SHA-256: 43 characters, of which the last carries four bits.
 _CODE_CHALLENGE: Json = {
     "oneOf": [{"type": "null"}, {"type": "string", "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}],
@@ -158,15 +159,22 @@ SCHEMAS: Json = {
     },
     "StartRegistration": _object(
         {
-            "ticket": {"type": "string", "minLength": 1, "maxLength": 256, "writeOnly": True},
+            "ticket": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 256,
+                "writeOnly": True,
+                "description": "An enrolment ticket; without one, a fresh session is needed.",
+            },
+            "mediation": _MEDIATION,
             "code_challenge": _CODE_CHALLENGE,
         },
-        optional=("code_challenge",),
+        optional=("ticket", "mediation", "code_challenge"),
         closed=False,
     ),
     "StartAuthentication": _object(
         {
-            "mediation": {"enum": ["modal", "conditional"], "default": "modal"},
+            "mediation": _MEDIATION,
             "code_challenge": _CODE_CHALLENGE,
         },
         optional=("mediation", "code_challenge"),

@@ -45,6 +45,31 @@ PROBLEMS: Mapping[str, Kind] = {
     "parameter_invalid": Kind(
         400, "A query parameter is not acceptable", "Send the values that the API document names."
     ),
+    "session_invalid": Kind(
+        401,
+        "The session is not valid",
+        "Sign in with a code_challenge, and send Authorization: Ceremony <its id>:<code_verifier> soon afterwards.",
+    ),
+    "session_stale": Kind(
+        401,
+        "The session is too old for a change",
+        "Sign in again, and repeat the request with the new ceremony.",
+    ),
+    "step_up_required": Kind(
+        403,
+        "This passkey is good for managing passkeys alone",
+        "Add another passkey, or sign in with one, and repeat the request with that ceremony.",
+    ),
+    "operator_required": Kind(
+        403,
+        "Only operators may do this",
+        "Ask for the operator's role in your directory, or ask an operator.",
+    ),
+    "conditional_create_off": Kind(
+        403,
+        "Passkeys are not made without a prompt here",
+        "Start the registration with modal mediation. Conditional needs a session and PASSKEYS_CONDITIONAL_CREATE.",
+    ),
     "ticket_invalid": Kind(
         403,
         "The enrolment ticket is not valid",

@@ -40,7 +40,7 @@ let stopCountdown = () => {};
 
 wire();
 autofillWorks = await canAutofill();
-$("autofill-field").hidden = !autofillWorks;
+if (autofillWorks) $("account-hint").textContent = "Select this field, and your browser offers your passkeys. With a name, you are asked for a passkey of that account alone.";
 openFirstView({ focus: false });
 
 /** Read the ticket from the fragment and remove it from the address bar and the history: it is a secret. */
@@ -97,9 +97,15 @@ async function enrol() {
 }
 
 async function signIn() {
-  const prepared = autofill.disarm(); // its ceremony serves the button too: one challenge, one entry in the audit
+  const username = $("account").value.trim();
+  const held = autofill.disarm();
   await run("authentication", {
-    start: async () => (await prepared) ?? begin("authentication", { mediation: "modal" }),
+    start: async () => {
+      const ceremony = await held;
+      if (username) discard(ceremony); // it asks for anybody's passkey
+      else if (ceremony) return ceremony; // it serves the button too: one challenge, one entry in the audit
+      return begin("authentication", username ? { mediation: "modal", username } : { mediation: "modal" });
+    },
     ask: usePasskey,
     repeat: signIn,
   });

@@ -1,9 +1,7 @@
-/**
- * The ceremony API over HTTP, and nothing else: no page, no authenticator.
- *
- * Whatever goes wrong is one CeremonyError with a stable code: the service's own code from its problem document
- * (RFC 9457), or `host_unreachable` when no answer came.
- */
+/** The ceremony API over HTTP, and nothing else: no page, no authenticator. Errors are ServiceErrors. */
+
+import { newProof } from "./proof.js";
+import { call, ServiceError } from "./service.js";
 
 const START_TIMEOUT_MS = 20_000; // the service holds a start for at most 3 s
 const OPTIONS_TIMEOUT_MS = 20_000;
@@ -11,42 +9,32 @@ const POLL_WAIT_SECONDS = 25; // the longest that the service holds a status rea
 const ANSWER_TIMEOUT_MS = 25_000; // it holds an answer for at most 10 s
 const STARTS = { registration: "/registrations", authentication: "/authentications" };
 
-export class CeremonyError extends Error {
-  /** @param {string} code  @param {{status?: number, detail?: string, retryAfterSeconds?: number, cause?: unknown}} [facts] */
-  constructor(code, { status = 0, detail = "", retryAfterSeconds = 0, cause } = {}) {
-    super(detail || code, { cause });
-    this.name = "CeremonyError";
-    this.code = code;
-    this.status = status;
-    this.detail = detail;
-    this.retryAfterSeconds = retryAfterSeconds;
-  }
-
-  /** Whether asking again, without change, may succeed: nobody answered, or a part of the service is away. */
-  get transient() {
-    return this.code === "host_unreachable" || this.status >= 500;
-  }
-}
-
 /**
- * Start a ceremony and wait for its options.
- * @returns {Promise<{id: string, kind: string, publicKey: object, expiresAtMs: number}>} `expiresAtMs` by this machine's clock.
+ * Start a ceremony, with a proof key of its own, and wait for its options.
+ * @returns {Promise<{id: string, kind: string, verifier: string, publicKey: object, expiresAtMs: number}>} `expiresAtMs` by
+ *   this machine's clock; `verifier` for the memory of this page alone.
  */
-export async function begin(kind, body) {
-  const started = await call("POST", STARTS[kind], { body, timeoutMs: START_TIMEOUT_MS });
+export async function begin(kind, body, { headers } = {}) {
+  const { verifier, challenge } = await newProof();
+  const started = await call("POST", STARTS[kind], {
+    body: { ...body, code_challenge: challenge },
+    headers,
+    timeoutMs: START_TIMEOUT_MS,
+  });
   const { id } = started.document;
-  if (started.document.publicKey) return ceremonyOf(kind, id, started.document, started.serverNowMs);
+  const known = { id, kind, verifier };
+  if (started.document.publicKey) return ceremonyOf(known, started.document, started.serverNowMs);
   // The service answers before the options are there when a step takes long: then they come with the status.
   const giveUpMs = Date.now() + OPTIONS_TIMEOUT_MS;
   let stage = started.document.status?.stage;
   while (Date.now() < giveUpMs) {
     const standing = await read(id, { waitSeconds: 5, after: stage });
     if (standing.output) throw endedEarly(standing.output);
-    if (standing.publicKey) return ceremonyOf(kind, id, standing, standing.serverNowMs);
+    if (standing.publicKey) return ceremonyOf(known, standing, standing.serverNowMs);
     await pause(250);
     stage = standing.stage;
   }
-  throw new CeremonyError("unavailable", { detail: "The challenge took too long to arrive." });
+  throw new ServiceError("unavailable", { detail: "The challenge took too long to arrive." });
 }
 
 /** How a ceremony stands: {stage, publicKey, expiresAt, output: object | null, serverNowMs}. Held back until it moves on. */
@@ -85,48 +73,12 @@ export function pause(ms, signal) {
   });
 }
 
-async function call(method, path, { body, timeoutMs, signal, keepalive = false }) {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  let response, text;
-  try {
-    response = await fetch(path, {
-      method,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      cache: "no-store",
-      credentials: "omit",
-      redirect: "error",
-      keepalive,
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    });
-    text = await response.text();
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    throw new CeremonyError("host_unreachable", { cause });
-  }
-  const document = parsed(text);
-  if (response.ok && document) return { document, serverNowMs: Date.parse(response.headers.get("Date") ?? "") };
-  throw new CeremonyError(document?.code ?? `http_${response.status}`, {
-    status: response.status,
-    detail: document?.detail,
-    retryAfterSeconds: Number(response.headers.get("Retry-After")) || 0,
-  });
-}
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
 function standingOf({ document, serverNowMs }) {
   const { stage, publicKey, expiresAt } = document.customStatus ?? {};
   return { stage, publicKey, expiresAt, output: document.output ?? null, serverNowMs };
 }
 
-function ceremonyOf(kind, id, { publicKey, expiresAt }, serverNowMs) {
+function ceremonyOf(known, { publicKey, expiresAt }, serverNowMs) {
   // Two clocks: the deadline is the service's, the countdown is ours. The Date header says how far they are apart.
   const skewMs = Number.isFinite(serverNowMs) ? Date.now() - serverNowMs : 0;
   const givenMs = Date.parse(expiresAt ?? "");
@@ -135,11 +87,11 @@ function ceremonyOf(kind, id, { publicKey, expiresAt }, serverNowMs) {
     Number.isFinite(givenMs) ? givenMs + skewMs : Infinity,
     Date.now() + (publicKey.timeout ?? 300_000),
   );
-  return { id, kind, publicKey, expiresAtMs };
+  return { ...known, publicKey, expiresAtMs };
 }
 
 /** A ceremony that ended before it had options: nobody can answer it, so it is an error to whoever started it. */
 function endedEarly(output) {
   const code = output.outcome === "failed" ? "unavailable" : output.outcome;
-  return new CeremonyError(code, { retryAfterSeconds: output.retry_after_seconds ?? 0 });
+  return new ServiceError(code, { retryAfterSeconds: output.retry_after_seconds ?? 0 });
 }

@@ -6,7 +6,8 @@
  * 3. A lost connection ends nothing: the ceremony is durable, so the page asks again until the deadline is well past.
  */
 
-import { cancel, CeremonyError, pause, read, respond } from "./ceremony.js";
+import { cancel, pause, read, respond } from "./ceremony.js";
+import { ServiceError } from "./service.js";
 
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 5_000;
@@ -19,7 +20,7 @@ const SAME_MOMENT_MS = 2_000; // the browser's own timeout and the service's dea
  * @param {{ask: (options: object, facts: {signal: AbortSignal}) => Promise<object>, signal: AbortSignal,
  *          onStage: (stage: string) => void, onConnection: (connected: boolean) => void}} page
  * @returns {Promise<object>} the output: {outcome, reason, person, credential_id, retry_after_seconds, at}
- * @throws {BrowserFailure | CeremonyError}
+ * @throws {BrowserFailure | ServiceError}
  */
 export async function conduct(ceremony, { ask, signal, onStage, onConnection }) {
   const over = new AbortController();
@@ -82,7 +83,7 @@ async function persist(ceremony, { signal, onConnection }, request) {
       onConnection(true);
       return result;
     } catch (error) {
-      if (!(error instanceof CeremonyError && error.transient)) throw error;
+      if (!(error instanceof ServiceError && error.transient)) throw error;
       if (Date.now() > ceremony.expiresAtMs + PATIENCE_MS) throw error;
       onConnection(false);
       await pause(pauseMs, signal);

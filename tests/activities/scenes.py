@@ -11,11 +11,13 @@ from activities.record_credential import record_credential
 from activities.verify_authentication import verify_authentication
 from activities.verify_registration import verify_registration
 from demo.authenticator import TRUTH, Flags, Lie, Passkey, create, get
+from passkeys.credentials import Standing, StandingState, dump_standing, standing_name
 from passkeys.tickets import digest_of, issue_ticket
 from passkeys.world import World
 from tests.passkeys.worlds import ORIGIN, CountedBytes
 
 Json = dict[str, Any]
+SESSION = f"authentication-{9:032x}"
 HONEST = Flags.USER_PRESENT | Flags.USER_VERIFIED
 
 
@@ -36,6 +38,16 @@ class Enrolment:
             "ticket": self.ticket,
             "credential": self.verdict["credential"],
         }
+
+
+def by_session(enrolment: Enrolment, session_credential: str | None, *, session: str = SESSION) -> Json:
+    """What record_credential is asked for a registration that a session allows."""
+    return {
+        **enrolment.recording,
+        "ticket": None,
+        "session": session,
+        "session_credential": session_credential,
+    }
 
 
 async def ticket_for(world: World, person: str, number: int = 0) -> str:
@@ -91,3 +103,16 @@ async def sign_in_request(world: World, passkey: Passkey, number: int = 0, *, li
 async def sign_in(world: World, passkey: Passkey, number: int = 0, *, lie: Lie = TRUTH) -> Json:
     """One sign-in up to its verdict."""
     return await verify_authentication(world, await sign_in_request(world, passkey, number, lie=lie))
+
+
+async def decide(
+    world: World, credential_id: str, state: StandingState, *, removal: str | None = None
+) -> None:
+    """It has been decided that the credential stands so."""
+    name = standing_name(credential_id)
+    data = dump_standing(Standing(state, "lost", "grace", world.clock().isoformat(), removal))
+    known = await world.store.get(name)
+    if known is None:
+        await world.store.create(name, data)
+    else:
+        await world.store.replace(name, data, etag=known.etag)

@@ -62,6 +62,19 @@ async def test_a_sign_in_says_who_and_notes_the_use(world: World, store: MemoryS
         "backup_state": False,
         "user_verified": True,
         "clone_suspected": False,
+        "facts": {
+            "aaguid": "d0a6dd1e-5ab7-470a-9c3f-deb3ab1e0001",
+            "algorithm": -7,
+            "attestation": {
+                "format": "none",
+                "type": "none",
+                "chain_verified": False,
+                "model_proven": False,
+            },
+            "backup_state": False,
+            "user_verified": True,
+            "extensions": {},
+        },
     }
     usage = usage_of(store, passkey.id)
     assert (usage.sign_count, usage.backup_state) == (1, False)

@@ -18,7 +18,7 @@ from passkeys.embedded import EmbeddedStore
 from passkeys.errors import StoreUnavailable
 from passkeys.store import Store
 from passkeys.world import World
-from tests.activities.scenes import Json, enrolled, enrolment, sign_in_request
+from tests.activities.scenes import Json, by_session, enrolled, enrolment, sign_in_request
 from tests.passkeys.stores import Faults, MemoryStore
 from tests.passkeys.worlds import world_of
 
@@ -37,6 +37,11 @@ async def recording(world: World) -> tuple[Step, Json]:
     return record_credential, (await enrolment(world)).recording
 
 
+async def recording_by_session(world: World) -> tuple[Step, Json]:
+    passkey = await enrolled(world, "ada", 1)
+    return record_credential, by_session(await enrolment(world, "ada", 2), passkey.id)
+
+
 async def first_sign_in(world: World) -> tuple[Step, Json]:
     return verify_authentication, await sign_in_request(world, await enrolled(world), 1)
 
@@ -52,6 +57,7 @@ SCENES: dict[str, tuple[Callable[[World], Awaitable[tuple[Step, Json]]], int]] =
     "issue_registration_challenge": (registration_challenge, 3),  # the decoys' key, the name, the user handle
     "issue_authentication_challenge": (authentication_challenge, 1),
     "record_credential": (recording, 3),
+    "record_credential by session": (recording_by_session, 3),
     "first sign-in": (first_sign_in, 1),
     "second sign-in": (second_sign_in, 1),
 }

@@ -13,6 +13,7 @@ from activities.verify_registration import verify_registration
 from demo.authenticator import NothingToOfferError, create, from_base64url
 from passkeys.credentials import (
     CredentialDescriptor,
+    StandingState,
     credential_name,
     dump_marker,
     load_credential,
@@ -20,7 +21,7 @@ from passkeys.credentials import (
 )
 from passkeys.response import encode_base64url
 from passkeys.world import World
-from tests.activities.scenes import Json, enrolled, enrolment, ticket_for
+from tests.activities.scenes import Json, by_session, decide, enrolled, enrolment, ticket_for
 from tests.passkeys.stores import MemoryStore
 from tests.passkeys.worlds import ORIGIN, Clock, FlakyDirectory, world_of
 
@@ -205,3 +206,71 @@ async def test_a_credential_id_is_registered_once_for_anybody(world: World, stor
     name = credential_name(first.passkey.id)
     assert load_credential(name, store.documents[name].data).person == "ada"
     assert await record_credential(world, second.recording) == {"recorded": True}, "her ticket is still good"
+
+
+async def test_a_session_records_several_passkeys_each_ceremony_one(world: World, store: MemoryStore) -> None:
+    """No ticket: two registrations by one session; neither records a second credential, and a run again changes nothing."""
+    passkey = await enrolled(world, "ada", 1)
+    first, second = await enrolment(world, "ada", 2), await enrolment(world, "ada", 3)
+    for done in (first, second, first):
+        assert await record_credential(world, by_session(done, passkey.id)) == {"recorded": True}
+    before = dict(store.documents)
+    third = await enrolment(world, "ada", 4)
+    third.ceremony_id = first.ceremony_id
+    refused = {"recorded": False, "reason": "session_used"}
+    assert await record_credential(world, by_session(third, passkey.id)) == refused
+    assert {name for name in store.documents if name.startswith("credentials/")} == {
+        credential_name(one) for one in (passkey.id, first.passkey.id, second.passkey.id)
+    }
+    assert {name: before[name] for name in before} == {name: store.documents[name] for name in before}
+
+
+@pytest.mark.parametrize("state", [StandingState.DISABLED, StandingState.REMOVED])
+async def test_a_session_whose_passkey_has_fallen_records_nothing(
+    world: World, store: MemoryStore, state: StandingState
+) -> None:
+    """Between its start and its record: whoever took the session cannot finish what they began."""
+    passkey = await enrolled(world, "ada", 1)
+    done = await enrolment(world, "ada", 2)
+    await decide(world, passkey.id, state)
+    assert await record_credential(world, by_session(done, passkey.id)) == {
+        "recorded": False,
+        "reason": "session_ended",
+    }
+    assert credential_name(done.passkey.id) not in store.documents
+
+
+async def test_a_session_that_is_nobodys_or_anothers_records_nothing(
+    world: World, store: MemoryStore
+) -> None:
+    """The credential that it was made with must be there, and the person's own."""
+    graces = await enrolled(world, "grace", 1)
+    done = await enrolment(world, "ada", 2)
+    before = dict(store.documents)
+    for credential_id in (graces.id, "AQID", None):
+        answer = await record_credential(world, by_session(done, credential_id))
+        assert answer == {"recorded": False, "reason": "session_ended"}
+    assert store.documents == before
+
+
+async def test_what_was_recorded_stays_recorded_when_the_session_ends(world: World) -> None:
+    """The record is kept and its result is lost; the session's passkey is removed; run again, it says what it did."""
+    passkey = await enrolled(world, "ada", 1)
+    done = await enrolment(world, "ada", 2)
+    assert await record_credential(world, by_session(done, passkey.id)) == {"recorded": True}
+    await decide(world, passkey.id, StandingState.REMOVED)
+    assert await record_credential(world, by_session(done, passkey.id)) == {"recorded": True}
+
+
+async def test_a_removed_id_is_never_recorded_again(world: World, store: MemoryStore) -> None:
+    """Not by another ceremony, whoever's, nor by its own that runs again; and no ticket is spent on it."""
+    done = await enrolment(world, "ada", 1)
+    assert await record_credential(world, done.recording) == {"recorded": True}
+    await decide(world, done.passkey.id, StandingState.REMOVED)
+    await store.delete(credential_name(done.passkey.id))
+    other = await enrolment(world, "grace", 2)
+    again = {**other.recording, "credential": done.verdict["credential"]}
+    for request in (done.recording, again):
+        assert await record_credential(world, request) == {"recorded": False, "reason": "credential_exists"}
+    assert credential_name(done.passkey.id) not in store.documents
+    assert await record_credential(world, other.recording) == {"recorded": True}

@@ -92,7 +92,7 @@ def test_enrol_sign_in_and_sign_out_by_keyboard_alone(visitor: Visitor) -> None:
     tab_to(visitor, "Sign out")
     keyboard.press("Enter")
     expect(visitor.heading("Sign in")).to_be_focused()
-    tab_to(visitor, "Name on your passkey")
+    tab_to(visitor, "User name optional")
     keyboard.press("Enter")  # in the field: as good as the button
     visitor.heading("Follow your browser")
     tab_to(visitor, "Cancel")

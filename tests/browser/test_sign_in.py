@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Request, Route, expect
 
+from passkeys.response import decode_base64url
 from tests.browser.conftest import ROOMY
 from tests.browser.visitor import Visitor, visiting
 from tests.hosts import FUNCTION_KEY, RunningHost, running_host, start_host
@@ -25,6 +26,13 @@ def starts(visitor: Visitor) -> list[Request]:
         "request", lambda request: seen.append(request) if request.url.endswith("/authentications") else None
     )
     return seen
+
+
+def body_of(request: Request) -> dict[str, str]:
+    """What the page sent."""
+    body = request.post_data_json
+    assert isinstance(body, dict)
+    return body
 
 
 def reference(visitor: Visitor) -> str:
@@ -47,7 +55,7 @@ def test_by_button(visitor: Visitor) -> None:
     )
     visitor.go()
     visitor.heading("Sign in")
-    assert visitor.page.locator("#account").is_hidden()
+    assert "your browser offers" not in visitor.page.locator("#account-hint").inner_text()
     visitor.press("Sign in with a passkey")
     visitor.heading("Ada Lovelace")
     assert visitor.page.locator("#stages li[data-state=done]").count() == 4
@@ -76,7 +84,44 @@ def test_the_button_uses_the_ceremony_that_autofill_held_ready(visitor: Visitor)
     visitor.heading("Follow your browser")
     visitor.page.wait_for_function("globalThis.mediations?.length === 2")
     assert visitor.page.evaluate("mediations") == ["conditional", "optional"]
-    assert [request.post_data_json for request in seen] == [{"mediation": "conditional"}]
+    assert [body_of(request)["mediation"] for request in seen] == ["conditional"]
+
+
+def test_every_start_carries_a_proof_key_of_its_own(visitor: Visitor) -> None:
+    """A challenge of 32 bytes with each start, never the same twice; a name only where one was typed."""
+    visitor.consents(False)
+    seen = starts(visitor)
+    with visitor.page.expect_response("**/authentications"):
+        visitor.go()
+    visitor.page.get_by_label("User name").fill(" ada ")
+    visitor.press("Sign in with a passkey")
+    visitor.heading("Follow your browser")
+    visitor.press("Cancel")
+    visitor.press("Try again")
+    visitor.heading("Follow your browser")
+    bodies = [body_of(request) for request in seen]
+    assert [(body["mediation"], body.get("username")) for body in bodies] == [
+        ("conditional", None),
+        ("modal", "ada"),
+        ("modal", "ada"),
+    ]
+    challenges = [body["code_challenge"] for body in bodies]
+    assert len(set(challenges)) == 3
+    assert all(len(decode_base64url(challenge)) == 32 for challenge in challenges)
+
+
+def test_a_typed_name_lets_go_of_the_ceremony_for_anybody(visitor: Visitor) -> None:
+    """What autofill held ready asks for anybody's passkey: it is cancelled, and one for the name is started."""
+    visitor.enrol()
+    visitor.consents(False)
+    with visitor.page.expect_response("**/authentications") as held:
+        visitor.go()
+    visitor.consents(True)
+    visitor.page.get_by_label("User name").fill("ada")
+    visitor.press("Sign in with a passkey")
+    visitor.heading("Ada Lovelace")
+    assert reference(visitor) != held.value.json()["id"]
+    assert outcome(visitor.host, held.value.json()["id"]) == "canceled"
 
 
 def test_by_autofill(visitor: Visitor) -> None:
@@ -236,7 +281,7 @@ def test_autofill_renews_its_ceremony_quietly(browser: Browser, tmp_path: Path) 
             visitor.go()
         with visitor.page.expect_response("**/authentications", timeout=15_000) as renewed:
             pass
-        assert renewed.value.request.post_data_json == {"mediation": "conditional"}
+        assert body_of(renewed.value.request)["mediation"] == "conditional"
         visitor.heading("Sign in")
 
 

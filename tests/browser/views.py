@@ -12,7 +12,7 @@ def sign_in(visitor: Visitor) -> None:
     visitor.consents(False)
     visitor.go()
     visitor.heading("Sign in")
-    visitor.page.get_by_label("Name on your passkey").wait_for()
+    visitor.page.get_by_label("User name").wait_for()
 
 
 def enrol(visitor: Visitor) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from passkeys.directory import PersonStatus, load_static
+from passkeys.directory import DEMO_PEOPLE, Person, PersonStatus, has_role, load_static
 from passkeys.errors import SettingsError
 
 
 async def test_the_demo_people() -> None:
-    """Two who may and one who may not, and nobody else."""
+    """Three who may and one who may not, and nobody else; two of them are operators."""
     directory = load_static(None)
     ada, mallory = await directory.find("ada"), await directory.find("mallory")
     assert ada is not None
@@ -20,6 +20,19 @@ async def test_the_demo_people() -> None:
     assert (ada.display_name, ada.status) == ("Ada Lovelace", PersonStatus.ACTIVE)
     assert mallory.status is PersonStatus.DISABLED
     assert await directory.find("Ada") is None
+    operators = {name for name, person in DEMO_PEOPLE.items() if has_role(person, "operator")}
+    assert operators == {"grace", "katherine"}
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{}, {"roles": []}, {"roles": "operator"}, {"roles": "operators"}, {"roles": {"operator": True}}, {"roles": None}, {"roles": ["Operator", "operators"]}, {"role": ["operator"]}],
+    ids=str,
+)  # fmt: skip
+def test_a_role_is_a_word_in_a_list(claims: dict[str, object]) -> None:
+    """Whatever else stands in the claims makes nobody an operator."""
+    assert not has_role(Person("eve", "Eve", PersonStatus.ACTIVE, claims), "operator")
+    assert has_role(Person("eve", "Eve", PersonStatus.ACTIVE, {"roles": ["x", "operator"]}), "operator")
 
 
 async def test_a_file_of_people(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from passkeys.credentials import CredentialDescriptor
+from passkeys.offer import AuthenticationOffer, RegistrationOffer, authentication_offer, registration_offer
 from passkeys.options import (
     CHALLENGE_BYTES,
     creation_options,
@@ -51,6 +53,7 @@ def test_creation_options_ask_for_a_passkey() -> None:
     }
     assert [entry["alg"] for entry in options["pubKeyCredParams"]] == [-8, -7, -35, -36, -257]
     assert (options["attestation"], options["excludeCredentials"], options["hints"]) == ("none", [], [])
+    assert options["extensions"] == {"credProps": True}
 
 
 def test_request_options_name_nobody() -> None:
@@ -63,6 +66,7 @@ def test_request_options_name_nobody() -> None:
         "allowCredentials": [],
         "userVerification": "required",
         "hints": ["hybrid"],
+        "extensions": {},
     }
 
 
@@ -91,6 +95,12 @@ def test_the_persons_own_credentials_are_excluded() -> None:
             "ML-DSA-44",
             lambda options: {-48: "ML-DSA-44"}[options["pubKeyCredParams"][0]["alg"]],
         ),
+        (
+            "PASSKEYS_ATTACHMENT",
+            "platform",
+            lambda options: options["authenticatorSelection"]["authenticatorAttachment"],
+        ),
+        ("PASSKEYS_EXTENSIONS", "minPinLength", lambda options: next(iter(options["extensions"]))),
         ("PASSKEYS_RP_NAME", "Acme", lambda options: options["rp"]["name"]),
         ("PASSKEYS_HINTS", "client-device", lambda options: options["hints"][0]),
     ],
@@ -98,6 +108,47 @@ def test_the_persons_own_credentials_are_excluded() -> None:
 def test_the_settings_are_obeyed(name: str, value: str, member: Any) -> None:
     """What an operator sets is what the browser is asked."""
     assert member(creation(**{name: value})) == value
+
+
+def test_without_a_prompt_user_verification_is_preferred() -> None:
+    """WebAuthn L3 §5.1.3: required, a browser that cannot verify in passing would give up."""
+    options = creation_options(
+        load({}),
+        challenge=CHALLENGE,
+        deadline_seconds=120,
+        user_handle=b"\x01",
+        name="ada",
+        display_name="Ada",
+        exclude=[],
+        mediation="conditional",
+    )
+    assert options["authenticatorSelection"]["userVerification"] == "preferred"
+    assert options["authenticatorSelection"]["residentKey"] == "required"
+
+
+def test_what_was_offered_is_read_back() -> None:
+    """The offer says what the options said, through JSON and out of a task hub too."""
+    options = creation(PASSKEYS_ATTACHMENT="platform", PASSKEYS_USER_VERIFICATION="preferred")
+    assert registration_offer(json.loads(json.dumps(options))) == RegistrationOffer(
+        algorithms=(-8, -7, -35, -36, -257),
+        attachment="platform",
+        resident_key_required=True,
+        user_verification_required=False,
+        extensions={"credProps": True},
+    )
+    allow = [CredentialDescriptor(b"\x02", ()), CredentialDescriptor(b"\x01", ("usb",))]
+    request = request_options(load({}), challenge=CHALLENGE, deadline_seconds=1, allow=allow)
+    assert authentication_offer(json.loads(json.dumps(request)), person="ada") == AuthenticationOffer(
+        allowed_credentials=(b"\x01", b"\x02"), user_verification_required=True, extensions={}, person="ada"
+    )
+
+
+def test_options_from_before_there_were_extensions_are_read_too() -> None:
+    """A ceremony that was running when the app was replaced asked for none."""
+    options, request = creation(), request_options(load({}), challenge=CHALLENGE, deadline_seconds=1)
+    del options["extensions"], request["extensions"]
+    assert registration_offer(options).extensions == {}
+    assert authentication_offer(request, person=None).extensions == {}
 
 
 def test_challenges_are_32_random_bytes_and_never_the_same() -> None:

@@ -68,16 +68,35 @@ WRONG = {
     ],
     "PASSKEYS_CEREMONY_SECONDS": ["0", "601", "5m", "-1", "1.5", " 300", "٣٠٠"],
     "PASSKEYS_ATTESTATION": ["enterprise", "None"],
+    "PASSKEYS_ATTESTATION_TRUST": ["all"],
+    "PASSKEYS_ATTESTATION_ROOTS": ["/nowhere", __file__],
+    "PASSKEYS_ATTESTATION_FORMATS": ["android-safetynet", "none,none", ","],
+    "PASSKEYS_AAGUID_ALLOW": ["08987058cadc4b81b6e130de50dcbe96", "08987058-CADC-4b81-b6e1-30de50dcbe96", "yubikey"],
+    "PASSKEYS_AAGUID_DENY": ["00000000-0000-0000-0000-000000000000,00000000-0000-0000-0000-000000000000"],
+    "PASSKEYS_BACKUP_ELIGIBLE": ["deny"],
+    "PASSKEYS_SIGN_COUNT": ["ignore"],
+    "PASSKEYS_CROSS_ORIGIN": ["list"],
+    "PASSKEYS_TOP_ORIGINS": ["example.com", "https://example.com/", "http://example.com", ","],
+    "PASSKEYS_NATIVE_ORIGINS": ["https://example.com", "android:apk-key-hash:short", "android:apk-key-hash:" + "A" * 42 + "B"],
+    "PASSKEYS_ATTACHMENT": ["internal"],
+    "PASSKEYS_TRANSPORTS": ["cable", "usb,usb"],
+    "PASSKEYS_EXTENSIONS": ["hmac-secret", "prf,prf"],
+    "PASSKEYS_CREDENTIAL_PROTECTION": ["3"],
     "PASSKEYS_USER_VERIFICATION": ["discouraged"],
     "PASSKEYS_ALGORITHMS": ["RS1", "ES256,ES256", "-7", ","],
     "PASSKEYS_HINTS": ["phone", "hybrid,hybrid"],
     "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
     "PASSKEYS_LIMIT_PERSON": ["ten/600"],
+    "PASSKEYS_LIMIT_ACTS": ["30"],
     "PASSKEYS_LIMIT_GLOBAL": ["600 / 60"],
     "PASSKEYS_LIMIT_GLOBAL_SHARDS": ["0", "65"],
     "PASSKEYS_AUDIT_SHARDS": ["0", "65"],
     "PASSKEYS_AUDIT_FLUSH_SCHEDULE": ["* * * * *", "every 2 seconds", "* * * * * * *"],
     "PASSKEYS_TICKET_SECONDS": ["59", "2592001"],
+    "PASSKEYS_SESSION_SECONDS": ["59", "3601", "1h"],
+    "PASSKEYS_FRESH_SECONDS": ["29", "3601"],
+    "PASSKEYS_OPERATOR_ROLE": ["the operator", " ", "x" * 129, "op,erator", "-"],
+    "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
     "PASSKEYS_DIRECTORY": ["/nowhere/people.json"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
     "PASSKEYS_CONFORMANCE": ["true", "ON"],
@@ -150,6 +169,7 @@ def test_the_conformance_door_opens_in_the_local_profile_alone() -> None:
         load({"PASSKEYS_CONFORMANCE": "on", "WEBSITE_INSTANCE_ID": "0123"})
 
 
+MODEL = "08987058-cadc-4b81-b6e1-30de50dcbe96"
 CONTRADICTIONS = [
     (
         {"PASSKEYS_RP_ID": "example.org", "PASSKEYS_ORIGINS": "https://example.com"},
@@ -161,6 +181,17 @@ CONTRADICTIONS = [
     ),
     ({"PASSKEYS_RP_ID": "example.org"}, "does not belong to PASSKEYS_RP_ID"),
     ({"PASSKEYS_LIMIT_GLOBAL": "3/60"}, "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more"),
+    ({"PASSKEYS_TOP_ORIGINS": "https://example.com"}, "PASSKEYS_TOP_ORIGINS: says nothing"),
+    ({"PASSKEYS_ATTESTATION_TRUST": "trusted"}, "nobody could enrol while PASSKEYS_ATTESTATION='none'"),
+    (
+        {"PASSKEYS_ATTESTATION_TRUST": "trusted", "PASSKEYS_ATTESTATION": "direct"},
+        "nobody could enrol without a trust anchor",
+    ),
+    ({"PASSKEYS_AAGUID_ALLOW": MODEL}, "PASSKEYS_AAGUID_ALLOW: anybody can claim any AAGUID"),
+    ({"PASSKEYS_AAGUID_ALLOW": MODEL, "PASSKEYS_AAGUID_DENY": MODEL}, "PASSKEYS_AAGUID_DENY: must not name"),
+    ({"PASSKEYS_CREDENTIAL_PROTECTION": "require"}, "nobody is asked for it; name credProtect"),
+    ({"PASSKEYS_FRESH_SECONDS": "901"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
+    ({"PASSKEYS_SESSION_SECONDS": "299"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
 ]
 
 
@@ -186,6 +217,28 @@ def test_good_values_are_taken() -> None:
     assert settings.origins == ("https://example.org", "https://login.example.org:8443")
     assert settings.hints == ("security-key", "client-device")
     assert settings.limit_person == Limit(1_000_000, 86_400)
+
+
+def test_a_whole_policy_is_taken(tmp_path: Path) -> None:
+    """Everything strict, and nothing of it contradicts another."""
+    app = "android:apk-key-hash:" + "A" * 42 + "E"
+    settings = load(
+        {
+            "PASSKEYS_ATTESTATION": "direct",
+            "PASSKEYS_ATTESTATION_TRUST": "trusted",
+            "PASSKEYS_ATTESTATION_ROOTS": str(tmp_path),
+            "PASSKEYS_ATTESTATION_FORMATS": "packed,tpm",
+            "PASSKEYS_AAGUID_ALLOW": MODEL,
+            "PASSKEYS_CROSS_ORIGIN": "allow",
+            "PASSKEYS_TOP_ORIGINS": "https://example.com, http://localhost",
+            "PASSKEYS_NATIVE_ORIGINS": app,
+            "PASSKEYS_EXTENSIONS": "credProps,credProtect",
+            "PASSKEYS_CREDENTIAL_PROTECTION": "require",
+        }
+    )
+    assert settings.attestation_roots == tmp_path
+    assert settings.top_origins == ("https://example.com", "http://localhost")
+    assert (settings.native_origins, settings.aaguid_allow) == ((app,), (MODEL,))
 
 
 def test_an_empty_value_is_not_set() -> None:

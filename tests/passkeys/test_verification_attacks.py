@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import cbor2
@@ -14,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from demo.authenticator import Flags, Lie, Passkey, create, from_base64url, get, to_base64url
 from passkeys import options
-from passkeys.algorithms import ALGORITHMS
-from passkeys.errors import Rejection, RejectionCode
+from passkeys.errors import Rejection
+from passkeys.offer import authentication_offer, registration_offer
+from passkeys.policy import policy_of
 from passkeys.response import parse_authentication_response, parse_registration_response
 from passkeys.settings import load
 from passkeys.verification import (
@@ -40,6 +42,10 @@ CREATION: Json = options.creation_options(
     exclude=[],
 )
 REQUEST: Json = options.request_options(SETTINGS, challenge=CHALLENGE, deadline_seconds=300)
+POLICY = policy_of(SETTINGS)
+LAX = dataclasses.replace(POLICY, user_verification_required=False)
+OFFERED = authentication_offer(REQUEST, person=None)
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
 UP, UV, BE, BS = Flags.USER_PRESENT, Flags.USER_VERIFIED, Flags.BACKUP_ELIGIBLE, Flags.BACKUP_STATE
 
 
@@ -48,8 +54,10 @@ def register(response: object, **expected: Any) -> VerifiedRegistration:
         "challenge": CHALLENGE,
         "origins": [ORIGIN],
         "rp_id": "example.org",
-        "user_verification_required": True,
-        "offered_algorithms": list(ALGORITHMS),
+        "policy": POLICY,
+        "offered": registration_offer(CREATION),
+        "mediation": "modal",
+        "at": NOW,
     }
     return verify_registration(parse_registration_response(response), **{**arguments, **expected})
 
@@ -59,6 +67,7 @@ def known(passkey: Passkey, **changed: Any) -> KnownCredential:
     key = {1: 2, 3: -7, -1: 1, -2: public.x.to_bytes(32, "big"), -3: public.y.to_bytes(32, "big")}
     credential = KnownCredential(
         credential_id=passkey.credential_id,
+        person="ada",
         user_handle=passkey.user_handle,
         public_key=cbor2.dumps(key),
         sign_count=0,
@@ -72,8 +81,8 @@ def authenticate(response: object, credential: KnownCredential, **expected: Any)
         "challenge": CHALLENGE,
         "origins": [ORIGIN],
         "rp_id": "example.org",
-        "user_verification_required": True,
-        "allowed_credentials": [],
+        "policy": POLICY,
+        "offered": OFFERED,
     }
     return verify_authentication(
         parse_authentication_response(response), credential=credential, **{**arguments, **expected}
@@ -184,7 +193,7 @@ REGISTRATION_ATTACKS: list[tuple[str, str, Callable[[Json], object]]] = [
     ("public_key_unreadable", "x is a text", lambda r: with_cose_key(r, {**EC_KEY, -2: "x"})),
     ("attestation_format_unsupported", "made up", lambda r: attestation(r, lambda a: a.update(fmt="made-up"))),
     ("attestation_format_unsupported", "a service that is gone", lambda r: attestation(r, lambda a: a.update(fmt="android-safetynet"))),
-    ("attestation_format_unsupported", "a list", lambda r: attestation(r, lambda a: a.update(fmt=["none"]))),
+    ("attestation_object_unreadable", "fmt a list", lambda r: attestation(r, lambda a: a.update(fmt=["none"]))),
     ("attestation_invalid", "none with a signature", lambda r: attestation(r, lambda a: a.update(attStmt={"sig": b"x"}))),
     ("attestation_invalid", "self, wrongly signed", lambda r: attestation(r, lambda a: a.update(fmt="packed", attStmt={"alg": -7, "sig": b"x"}))),
     ("attestation_invalid", "signature is a text", lambda r: attestation(r, lambda a: a.update(fmt="packed", attStmt={"alg": -7, "sig": "x"}))),
@@ -199,7 +208,12 @@ REGISTRATION_LIES: list[tuple[str, str, Lie, Json]] = [
     ("backup_state_inconsistent", "backed up, not eligible", Lie(flags=UP | UV | BS), {}),
     ("rp_id_mismatch", "another RP", Lie(rp_id="evil.example"), {}),
     ("challenge_mismatch", "another ceremony's", Lie(challenge=b"\x09" * 32), {}),
-    ("algorithm_not_offered", "not offered here", Lie(), {"offered_algorithms": [-8, -257]}),
+    (
+        "algorithm_not_offered",
+        "not offered here",
+        Lie(),
+        {"offered": dataclasses.replace(registration_offer(CREATION), algorithms=(-8, -257))},
+    ),
 ]
 
 
@@ -229,7 +243,12 @@ def test_registration_lie(code: str, how: str, lie: Lie, expected: Json) -> None
 def test_user_verification_is_the_settings_choice() -> None:
     """Without it being required, a registration without user verification is accepted, and says so."""
     _, response = passkey_of(lie=Lie(flags=UP))
-    assert not register(response, user_verification_required=False).user_verified
+    preferred = dataclasses.replace(registration_offer(CREATION), user_verification_required=False)
+    assert not register(response, policy=LAX, offered=preferred).user_verified
+    for stricter in ({"policy": LAX}, {"offered": preferred}):
+        with pytest.raises(Rejection) as rejection:
+            register(response, **stricter)
+        assert rejection.value.code == "user_not_verified"
 
 
 def test_a_longer_credential_id_than_the_specification_allows_is_refused() -> None:
@@ -252,12 +271,10 @@ def test_a_member_of_the_future_is_tolerated() -> None:
     register(client_data(response, lambda c: c.update(future={"a": 1}, tokenBinding={"status": "supported"})))
 
 
-def test_a_token_binding_status_from_before_level_2_is_refused() -> None:
-    """Pinned: Level 3 would ignore it, the webauthn package does not; no browser has sent one for years."""
+def test_a_token_binding_status_from_before_level_2_is_ignored() -> None:
+    """WebAuthn L3 §5.8.1: token binding is gone, and whatever it says is no member of client data."""
     _, response = passkey_of()
-    with pytest.raises(Rejection) as rejection:
-        register(client_data(response, lambda c: c.update(tokenBinding={"status": "not-supported"})))
-    assert rejection.value.code == "attestation_invalid"
+    register(client_data(response, lambda c: c.update(tokenBinding={"status": "not-supported"})))
 
 
 def test_an_honest_authentication_is_accepted() -> None:
@@ -265,7 +282,7 @@ def test_an_honest_authentication_is_accepted() -> None:
     passkey, _ = passkey_of(flags=UP | UV | BE)
     response = get(passkey, REQUEST, origin=ORIGIN, lie=Lie(flags=UP | UV | BE | BS))
     assert authenticate(response, known(passkey)) == VerifiedAuthentication(
-        sign_count=1, backup_state=True, user_verified=True, clone_suspected=False
+        sign_count=1, backup_state=True, user_verified=True, clone_suspected=False, extensions={}
     )
 
 
@@ -285,7 +302,13 @@ AUTHENTICATION_LIES: list[tuple[str, str, Lie, Json, Json]] = [
     ("user_handle_mismatch", "another person's", Lie(user_handle=b"mallory"), {}, {}),
     ("user_handle_mismatch", "stored for another", Lie(), {"user_handle": b"mallory"}, {}),
     ("credential_id_mismatch", "another credential's", Lie(credential_id=b"another"), {}, {}),
-    ("credential_not_allowed", "not asked for", Lie(), {}, {"allowed_credentials": [b"another"]}),
+    (
+        "credential_not_allowed",
+        "not asked for",
+        Lie(),
+        {},
+        {"offered": dataclasses.replace(OFFERED, allowed_credentials=(b"another",))},
+    ),
     ("sign_count_not_increased", "the same", Lie(sign_count=7), {"sign_count": 7}, {}),
     ("sign_count_not_increased", "lower", Lie(sign_count=6), {"sign_count": 7}, {}),
     ("sign_count_not_increased", "zero after some", Lie(sign_count=0), {"sign_count": 7}, {}),
@@ -347,8 +370,8 @@ def test_authenticator_data_of_the_wrong_length(data: bytes, code: str) -> None:
             challenge=CHALLENGE,
             origins=[ORIGIN],
             rp_id="example.org",
-            user_verification_required=True,
-            allowed_credentials=[],
+            policy=POLICY,
+            offered=OFFERED,
             credential=known(passkey),
         )
     assert rejection.value.code == code
@@ -393,7 +416,11 @@ def test_a_user_handle_may_be_missing_when_credentials_were_named() -> None:
     """WebAuthn L3 §7.2 step 6: with a credential that was asked for by name, the user handle is optional."""
     passkey, _ = passkey_of()
     response = get(passkey, REQUEST, origin=ORIGIN, lie=Lie(no_user_handle=True))
-    authenticate(response, known(passkey), allowed_credentials=[passkey.credential_id])
+    authenticate(
+        response,
+        known(passkey),
+        offered=dataclasses.replace(OFFERED, allowed_credentials=(passkey.credential_id,)),
+    )
 
 
 @pytest.mark.parametrize("algorithm", [-7, -8, -257])
@@ -402,7 +429,7 @@ def test_each_usual_algorithm_registers_and_signs_in(algorithm: int) -> None:
     passkey, response = create(CREATION, origin=ORIGIN, algorithm=algorithm)
     registered = register(response)
     credential = KnownCredential(
-        passkey.credential_id, passkey.user_handle, registered.public_key, 0, backup_eligible=False
+        passkey.credential_id, "ada", passkey.user_handle, registered.public_key, 0, backup_eligible=False
     )
     authenticate(get(passkey, REQUEST, origin=ORIGIN), credential)
 
@@ -474,19 +501,6 @@ def test_rsa_keys_have_a_usual_size(modulus: int, exponent: int, accepted: bool)
         assert refused.value.code == "public_key_weak"
 
 
-def test_every_code_is_reached() -> None:
-    """A code that no attack provokes would be a rule that nobody has seen work."""
-    elsewhere = {
-        RejectionCode.CREDENTIAL_UNKNOWN,  # tests/activities: nothing is stored under the id
-        RejectionCode.RESPONSE_UNREADABLE,  # the last net; the fuzz looks for what would fall into it
-        RejectionCode.CREDENTIAL_ID_TOO_LONG,
-        RejectionCode.AUTHENTICATOR_DATA_UNREADABLE,
-        RejectionCode.PUBLIC_KEY_WEAK,
-    }
-    provoked = {attack[0] for attack in [*REGISTRATION_ATTACKS, *REGISTRATION_LIES, *AUTHENTICATION_LIES]}
-    assert provoked | elsewhere == set(RejectionCode)
-
-
 @pytest.mark.parametrize("behind", [b"\x00", b"\xf6", b"\x00" * 5000], ids=["a byte", "an item", "many"])
 def test_bytes_behind_the_attestation_object_are_refused(behind: bytes) -> None:
     """WebAuthn L3 §6.5.4: the attestation object is one map. Nobody signs what stands behind it."""
@@ -501,4 +515,4 @@ def test_a_statement_that_is_no_map_is_refused() -> None:
     _, response = passkey_of()
     with pytest.raises(Rejection) as rejection:
         register(attestation(response, lambda a: cbor2.dumps(a | {"attStmt": []})))
-    assert rejection.value.code == "attestation_object_unreadable"
+    assert rejection.value.code == "attestation_invalid"

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from demo.authenticator import Passkey, create, from_base64url, get
 from passkeys.algorithms import ALGORITHMS
 from passkeys.errors import Rejection, RejectionCode, rejected_as
+from passkeys.extensions import EXTENSIONS, creation_inputs
+from passkeys.offer import AuthenticationOffer, RegistrationOffer
 from passkeys.response import AuthenticationResponse, RegistrationResponse, decode_base64url
 from passkeys.verification import KnownCredential, verify_authentication, verify_registration
-from tests.passkeys.test_verification_attacks import CHALLENGE, CREATION, ORIGIN, REQUEST, known
+from tests.passkeys.test_verification_attacks import CHALLENGE, CREATION, LAX, NOW, ORIGIN, REQUEST, known
 from tests.passkeys.test_verification_vectors import VECTORS
 
 ID = "AQID"
+ASKED = creation_inputs(EXTENSIONS, protection_required=False)
 
 
 def register(client_data_json: bytes, attestation_object: bytes) -> None:
@@ -32,8 +35,16 @@ def register(client_data_json: bytes, attestation_object: bytes) -> None:
             challenge=CHALLENGE,
             origins=[ORIGIN],
             rp_id="example.org",
-            user_verification_required=False,
-            offered_algorithms=list(ALGORITHMS),
+            policy=LAX,
+            offered=RegistrationOffer(
+                tuple(ALGORITHMS),
+                None,
+                resident_key_required=True,
+                user_verification_required=False,
+                extensions=ASKED,
+            ),
+            mediation="modal",
+            at=NOW,
         )
     except Rejection:
         return
@@ -50,8 +61,8 @@ def authenticate(client_data: bytes, data: bytes, signature: bytes, credential: 
             challenge=CHALLENGE,
             origins=[ORIGIN],
             rp_id="example.org",
-            user_verification_required=False,
-            allowed_credentials=[],
+            policy=LAX,
+            offered=AuthenticationOffer((), user_verification_required=False, extensions=ASKED, person=None),
             credential=credential,
         )
     except Rejection:
@@ -194,8 +205,16 @@ def test_no_vector_with_changed_bytes_escapes(name: str, data: st.DataObject) ->
             challenge=decode_base64url(vector["challenge"]["b64url"]),
             origins=["https://example.org"],
             rp_id="example.org",
-            user_verification_required=False,
-            offered_algorithms=list(ALGORITHMS),
+            policy=LAX,
+            offered=RegistrationOffer(
+                tuple(ALGORITHMS),
+                None,
+                resident_key_required=True,
+                user_verification_required=False,
+                extensions=ASKED,
+            ),
+            mediation="modal",
+            at=NOW,
         )
     except Rejection:
         return
@@ -218,8 +237,8 @@ def test_the_fuzz_starts_from_something_good() -> None:
         challenge=CHALLENGE,
         origins=[ORIGIN],
         rp_id="example.org",
-        user_verification_required=False,
-        allowed_credentials=[],
+        policy=LAX,
+        offered=AuthenticationOffer((), user_verification_required=False, extensions=ASKED, person=None),
         credential=STORED,
     )
     assert verified.user_verified

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from passkeys.algorithms import ALGORITHMS
 from passkeys.errors import Rejection
+from passkeys.offer import AuthenticationOffer, RegistrationOffer
+from passkeys.policy import policy_of
 from passkeys.response import decode_base64url, parse_authentication_response, parse_registration_response
+from passkeys.settings import load
 from passkeys.verification import (
     KnownCredential,
     VerifiedRegistration,
@@ -26,6 +31,8 @@ VECTORS: dict[str, Any] = {vector["name"]: vector for vector in SOURCE["vectors"
 ROOT = SOURCE["attestation_trust_root"]["certificate_pem"].encode()
 # Anchors for every format that carries certificates: the one root that issued them all.
 ANCHORS = {name: [ROOT] for name in ("packed", "tpm", "android-key", "apple", "fido-u2f")}
+STRICT = policy_of(load({}))
+POLICY = dataclasses.replace(STRICT, user_verification_required=False)
 USER_HANDLE = b"the specification gives none"
 
 # name: (registration, authentication); "accept", or the code of the rejection. A row that the specification accepts and we
@@ -74,8 +81,16 @@ def register(vector: Mapping[str, Any], **expected: Any) -> VerifiedRegistration
         "challenge": decode_base64url(registration["challenge"]["b64url"]),
         "origins": [vector["origin"]],
         "rp_id": vector["rp_id"],
-        "user_verification_required": vector["expected"]["user_verified_registration"],
-        "offered_algorithms": list(ALGORITHMS),
+        "policy": POLICY,
+        "offered": RegistrationOffer(
+            tuple(ALGORITHMS),
+            None,
+            resident_key_required=True,
+            user_verification_required=vector["expected"]["user_verified_registration"],
+            extensions={},
+        ),
+        "mediation": "modal",
+        "at": datetime(2026, 11, 25, tzinfo=UTC),
         "trust_anchors": ANCHORS,
     }
     response = parse_registration_response(registration["credential_json"])
@@ -92,10 +107,16 @@ def authenticate(vector: Mapping[str, Any], **expected: Any) -> None:
         "challenge": decode_base64url(authentication["challenge"]["b64url"]),
         "origins": [vector["origin"]],
         "rp_id": vector["rp_id"],
-        "user_verification_required": vector["expected"]["user_verified_authentication"],
-        "allowed_credentials": [],
+        "policy": POLICY,
+        "offered": AuthenticationOffer(
+            (),
+            user_verification_required=vector["expected"]["user_verified_authentication"],
+            extensions={},
+            person=None,
+        ),
         "credential": KnownCredential(
             credential_id=decode_base64url(authentication["credential_id"]["b64url"]),
+            person="ada",
             user_handle=USER_HANDLE,
             public_key=decode_base64url(authentication["credential_public_key_cose"]["b64url"]),
             sign_count=0,
@@ -171,10 +192,10 @@ def test_user_verification_is_checked_where_it_is_required(name: str) -> None:
         (authenticate, VECTORS[name]["expected"]["user_verified_authentication"]),
     ):
         if has_flag:
-            ceremony(VECTORS[name], user_verification_required=True)
+            ceremony(VECTORS[name], policy=STRICT)
         else:
             with pytest.raises(Rejection) as rejection:
-                ceremony(VECTORS[name], user_verification_required=True)
+                ceremony(VECTORS[name], policy=STRICT)
             assert rejection.value.code == "user_not_verified"
 
 
@@ -183,7 +204,10 @@ def test_user_verification_is_checked_where_it_is_required(name: str) -> None:
 )
 def test_only_what_was_offered_is_accepted(name: str) -> None:
     """A good credential of an algorithm that this ceremony did not offer is refused."""
-    others = [alg for alg in ALGORITHMS if alg != VECTORS[name]["alg"]]
+    others = tuple(alg for alg in ALGORITHMS if alg != VECTORS[name]["alg"])
+    offered = RegistrationOffer(
+        others, None, resident_key_required=True, user_verification_required=False, extensions={}
+    )
     with pytest.raises(Rejection) as rejection:
-        register(VECTORS[name], offered_algorithms=others)
+        register(VECTORS[name], offered=offered)
     assert rejection.value.code == "algorithm_not_offered"

@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from starters.ceremonies import authentications, ceremony, ceremony_response, re
 from starters.problems import PROBLEMS
 from starters.service import healthz
 from tests.orchestrators.scenarios import request as scenario_request
+from tests.starters import fakes
 from tests.starters.fakes import (
     AUTHENTICATION,
     NOW,
@@ -30,7 +32,9 @@ from tests.starters.fakes import (
     instance,
     request,
 )
+from tests.starters.people import ADAS, CHALLENGE, VERIFIER, has_ended, has_passkey
 
+BY_ADA = f"Ceremony {AUTHENTICATION}:{VERIFIER}"
 B64 = "AAAAAAAAAAAAAAAAAAAAAA"
 ASSERTION = {
     "id": B64,
@@ -103,9 +107,6 @@ async def test_the_orchestrator_gets_its_limits_and_no_secret(world: World, clie
     assert "ada" not in json.dumps(given["limits"])
 
 
-CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-
-
 async def test_what_a_start_says_is_remembered(world: World, client: FakeClient) -> None:
     """Mediation and the proof key's challenge, as they were said then; what was not said is null."""
     body = {"mediation": "conditional", "code_challenge": CHALLENGE, "session": "x", "details": {"a": 1}}
@@ -139,6 +140,36 @@ async def test_what_is_being_approved_is_shown(client: FakeClient) -> None:
     client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=shown)
     response = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
     assert body_of(response)["customStatus"] == shown
+
+
+@pytest.mark.parametrize("mediation", ["modal", "conditional"])
+async def test_a_fresh_session_adds_a_passkey(tmp_path: Path, client: FakeClient, mediation: str) -> None:
+    """The person and the right are the session's; the mediation is the start's; the verifier is nowhere."""
+    world = fakes.world(tmp_path, PASSKEYS_CONDITIONAL_CREATE="on")
+    await has_passkey(world, "ada", ADAS)
+    header = has_ended(client, AUTHENTICATION)
+    body = {"mediation": mediation, "code_challenge": CHALLENGE, "person": "grace"}
+    req = request("POST", "/registrations", body, headers={"authorization": header})
+    assert (await registrations(world, req, client)).status_code == 202
+    ((_, name, started, given),) = client.calls
+    assert (name, given["kind"]) == ("register_passkey", "registration")
+    assert started != AUTHENTICATION
+    assert (given["person"], given["ticket"]) == ("ada", None)
+    assert (given["session"], given["session_credential"]) == (AUTHENTICATION, ADAS)
+    assert (given["mediation"], given["code_challenge"]) == (mediation, CHALLENGE)
+    assert given["limits"][0]["policy"] == "person"
+    assert VERIFIER not in json.dumps(given)
+    world.store.close()  # type: ignore[attr-defined]
+
+
+async def test_a_ticket_makes_no_passkey_without_a_prompt(tmp_path: Path, client: FakeClient) -> None:
+    """Switched on, conditional creation is still for who has just signed in."""
+    world = fakes.world(tmp_path, PASSKEYS_CONDITIONAL_CREATE="on")
+    body = {"ticket": await ticket(world), "mediation": "conditional"}
+    answer = await registrations(world, request("POST", "/", body), client)
+    assert body_of(answer)["code"] == "conditional_create_off"
+    assert client.calls == []
+    world.store.close()  # type: ignore[attr-defined]
 
 
 async def test_a_slow_start_answers_without_options(world: World, client: FakeClient) -> None:
@@ -276,6 +307,20 @@ def _answer(found: str, body: object) -> Call:
     return lambda _, client: ceremony_response(request("POST", "/", body, route={"id": found}), client)
 
 
+def _register_by(header: str, body: object, *, age: float = 5) -> Call:
+    """Register by a session of Ada's, which ended `age` seconds ago."""
+
+    async def call(world: World, client: FakeClient) -> HttpResponse:
+        await has_passkey(world, "ada", ADAS)
+        has_ended(client, AUTHENTICATION, age=age)
+        client.on_start = lambda found: instance(found, custom=WAITING)
+        return await registrations(
+            world, request("POST", "/", body, headers={"authorization": header}), client
+        )
+
+    return call
+
+
 def _starts_as(found: dict[str, Any]) -> Callable[[FakeClient], None]:
     def arrange(client: FakeClient) -> None:
         client.on_start = lambda instance_id: {**found, "instanceId": instance_id}
@@ -317,6 +362,22 @@ REFUSALS: list[tuple[str, Callable[[FakeClient], None], Call, dict[str, str]]] =
     ("request_malformed", nothing, _register({"ticket": ""}), {}),
     ("request_malformed", nothing, _register({"ticket": 7}), {}),
     ("request_malformed", nothing, _register({"ticket": "x" * 257}), {}),
+    ("request_malformed", nothing, _register({"ticket": None}), {}),
+    ("request_malformed", nothing, _register({"ticket": "x", "mediation": "silent"}), {}),
+    ("request_malformed", nothing, _register_by(BY_ADA, {"ticket": "x"}), {}),
+    ("request_malformed", nothing, _register_by(BY_ADA, {"code_challenge": "x"}), {}),
+    ("session_invalid", nothing, _register_by("", {}), {"WWW-Authenticate": "Ceremony"}),
+    ("session_invalid", nothing, _register_by("Bearer x", {}), {"WWW-Authenticate": "Ceremony"}),
+    ("session_invalid", nothing, _register_by(BY_ADA[:-1] + "l", {}), {"WWW-Authenticate": "Ceremony"}),
+    (
+        "session_stale",
+        nothing,
+        _register_by(BY_ADA, {}, age=301),
+        {"WWW-Authenticate": 'Ceremony error="insufficient_user_authentication", max_age=300'},
+    ),
+    ("conditional_create_off", nothing, _register({"ticket": "x", "mediation": "conditional"}), {}),
+    ("conditional_create_off", nothing, _register({"mediation": "conditional"}), {}),
+    ("conditional_create_off", nothing, _register_by(BY_ADA, {"mediation": "conditional"}), {}),
     ("ticket_invalid", nothing, _register({"ticket": "nobody's"}), {}),
     ("ticket_invalid", nothing, _register({"ticket": "../../credentials/x"}), {}),
     ("rate_limited", _starts_as(limited), _start({}), {"Retry-After": "7"}),

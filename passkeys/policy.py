@@ -1,0 +1,59 @@
+"""What this relying party accepts where WebAuthn leaves the choice to it. Made from the settings, passed to the verifier.
+
+Every field is one setting, with its default and what it costs in docs/settings.md; docs/verification.md says which
+obligation asks it. The default of each is the safe one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from passkeys.errors import RejectionCode
+from passkeys.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The choices, in the order in which the verifier asks them. An empty list of what is allowed allows all."""
+
+    cross_origin_allowed: bool
+    top_origins: frozenset[str]
+    user_verification_required: bool
+    backup_eligible_allowed: bool
+    attestation_formats: frozenset[str]
+    attestation_trusted_only: bool
+    aaguids_allowed: frozenset[str]
+    aaguids_denied: frozenset[str]
+    transports_allowed: frozenset[str]
+    # False: a sign count that has not grown is tolerated of synced passkeys, whose copies count apart. True: of any.
+    sign_count_only_flagged: bool
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The policy in the settings."""
+    return Policy(
+        cross_origin_allowed=settings.cross_origin == "allow",
+        top_origins=frozenset(settings.top_origins),
+        user_verification_required=settings.user_verification == "required",
+        backup_eligible_allowed=settings.backup_eligible == "allow",
+        attestation_formats=frozenset(settings.attestation_formats),
+        attestation_trusted_only=settings.attestation_trust == "trusted",
+        aaguids_allowed=frozenset(settings.aaguid_allow),
+        aaguids_denied=frozenset(settings.aaguid_deny),
+        transports_allowed=frozenset(settings.transports),
+        sign_count_only_flagged=settings.sign_count == "flag",
+    )
+
+
+def expected_origins(settings: Settings) -> tuple[str, ...]:
+    """Every origin that an answer may come from: pages, and native apps by the names that their systems give them."""
+    return settings.origins + settings.native_origins
+
+
+def refused_aaguid(aaguid: str, policy: Policy) -> RejectionCode | None:
+    """Why a model of authenticator is refused by the lists, or None. Denying wins over allowing."""
+    if aaguid in policy.aaguids_denied:
+        return RejectionCode.AAGUID_DENIED
+    if policy.aaguids_allowed and aaguid not in policy.aaguids_allowed:
+        return RejectionCode.AAGUID_NOT_ALLOWED
+    return None

@@ -1,0 +1,137 @@
+"""Sessions without a session: a completed ceremony and its proof key show who is asking, for a while.
+
+`Authorization: Ceremony <ceremony id>:<code_verifier>` acts for the person of that ceremony. Nothing is kept for it
+but the ceremony itself, whose output has the challenge; the verifier is looked at here and goes nowhere.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.functions import HttpRequest
+
+from passkeys.ceremony import Kind, Outcome, kind_of
+from passkeys.credentials import StandingState
+from passkeys.directory import Person, PersonStatus, has_role
+from passkeys.errors import DirectoryUnavailable, StoreUnavailable
+from passkeys.holdings import USABLE, record_of, standing_of, state_of
+from passkeys.proof import proves
+from passkeys.world import World
+from starters.problems import RefusedError
+from starters.views import RETRY_AFTER_SECONDS, output_of
+from starters.waiting import is_finished
+
+SCHEME = "Ceremony"
+# RFC 9110 §11.4: scheme, blanks, credentials; ours have no comma, so that a header sent twice is none.
+_AUTHORIZATION = re.compile(r"(?i:ceremony) +([a-z]{1,32}-[0-9a-f]{32}):([A-Za-z0-9._~-]{43,128})")
+# A completed approval says that somebody agreed to something, not who is asking now.
+_SESSIONS = frozenset({Kind.REGISTRATION, Kind.AUTHENTICATION})
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An ended ceremony whose starter is asking: its id, its output, and when it ended."""
+
+    ceremony_id: str
+    output: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is asking, by which completed ceremony, with which credential; `at` is when that ceremony ended.
+
+    `step_up`: the session is good for listing, adding and removing passkeys, and for nothing else. `known` is the
+    person as the directory tells them now.
+    """
+
+    person: str
+    ceremony_id: str
+    credential_id: str
+    at: datetime
+    step_up: bool
+    known: Person
+
+
+def invalid() -> RefusedError:
+    """The one answer to whatever is wrong with a session: nobody learns what."""
+    return RefusedError("session_invalid", headers={"WWW-Authenticate": SCHEME})
+
+
+async def proof_of(world: World, req: HttpRequest, client: Any) -> Proof:
+    """The ended ceremony, however it ended, whose proof key the caller shows, for as long as a session lasts.
+
+    Raises RefusedError(session_invalid).
+    """
+    match = _AUTHORIZATION.fullmatch(req.headers.get("authorization", ""))
+    if match is None or kind_of(match[1]) is None:
+        raise invalid()
+    status = await client.get_status(match[1])
+    if not status or not is_finished(status):
+        raise invalid()
+    output = dict(output_of(match[1], status))
+    if not proves(match[2], output.get("code_challenge")):
+        raise invalid()
+    at = datetime.fromisoformat(output["at"]).astimezone(UTC)
+    # A ceremony that ended in the future: the clocks of two hosts differ a little. More is no time to rely on.
+    if abs((world.clock() - at).total_seconds()) > world.settings.session_seconds:
+        raise invalid()
+    return Proof(match[1], output, at)
+
+
+async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool) -> Session:
+    """Who is asking. `fresh`: for a change, so a recent ceremony is needed.
+
+    Raises RefusedError: session_invalid; session_stale, for a session that is good but for its age; unavailable.
+    """
+    proof = await proof_of(world, req, client)
+    output = proof.output
+    if output["outcome"] != Outcome.COMPLETED or kind_of(proof.ceremony_id) not in _SESSIONS:
+        raise invalid()
+    person, credential_id = output["person"]["id"], output["credential_id"]
+    try:
+        known = await world.directory.find(person)
+        record = await record_of(world.store, credential_id)
+        state = state_of(await standing_of(world.store, credential_id))
+    except (DirectoryUnavailable, StoreUnavailable):  # who cannot be asked about, may not
+        raise RefusedError("unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from None
+    if known is None or known.status is not PersonStatus.ACTIVE:
+        raise invalid()
+    if record is None or record.person != person or state not in USABLE:
+        raise invalid()
+    if fresh and (world.clock() - proof.at).total_seconds() > world.settings.fresh_seconds:
+        raise _stale(world.settings.fresh_seconds)
+    return Session(
+        person=person,
+        ceremony_id=proof.ceremony_id,
+        credential_id=credential_id,
+        at=proof.at,
+        step_up=bool(output.get("step_up")) or state is StandingState.STEP_UP,
+        known=known,
+    )
+
+
+async def operator_of(world: World, req: HttpRequest, client: Any, *, fresh: bool) -> Session:
+    """Who is asking, an operator by the directory's word. The host has seen the function key already.
+
+    Raises RefusedError as `session_of` does, and: step_up_required, operator_required.
+    """
+    session = await full_session_of(world, req, client, fresh=fresh)
+    if not has_role(session.known, world.settings.operator_role):
+        raise RefusedError("operator_required")
+    return session
+
+
+async def full_session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool) -> Session:
+    """`session_of`, for what a session that is to be stepped up is not good for. Raises RefusedError(step_up_required)."""
+    session = await session_of(world, req, client, fresh=fresh)
+    if session.step_up:
+        raise RefusedError("step_up_required")
+    return session
+
+
+def _stale(max_age: int) -> RefusedError:
+    # RFC 9470 §3: sign in again, no longer ago than this.
+    challenge = f'{SCHEME} error="insufficient_user_authentication", max_age={max_age}'
+    return RefusedError("session_stale", headers={"WWW-Authenticate": challenge})
