@@ -7,6 +7,7 @@ import cbor2
 
 from activities.retries import Json, retried
 from passkeys import usernames
+from passkeys.conformance import policy_for
 from passkeys.credentials import (
     CredentialRecord,
     Usage,
@@ -22,7 +23,7 @@ from passkeys.credentials import (
 from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection, RejectionCode
 from passkeys.extensions import authentication_facts
 from passkeys.offer import AuthenticationOffer, authentication_offer
-from passkeys.policy import expected_origins, policy_of
+from passkeys.policy import expected_origins
 from passkeys.response import (
     AuthenticationResponse,
     decode_base64url,
@@ -61,8 +62,8 @@ _TOLD_EARLY = frozenset(
 async def verify_authentication(world: World, request: Json) -> Json:
     """Judge an assertion against the options that this ceremony issued and the stored credential.
 
-    request: {"ceremony_id", "username": token, "publicKey" (as issued), "response"}; result: {"verified": true, "person",
-    "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "facts": {…for the audit}} or
+    request: {"ceremony_id", "username": token, "wishes", "publicKey" (as issued), "response"}; result: {"verified": true,
+    "person", "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "facts": {…for the audit}} or
     {"verified": false, "reason": code}.
 
     The use is written by compare-and-swap and remembers this ceremony's verdict: run again after a crash
@@ -136,7 +137,7 @@ def _judge(
         challenge=decode_base64url(issued["challenge"]),
         origins=expected_origins(world.settings),
         rp_id=issued["rpId"],
-        policy=policy_of(world.settings),
+        policy=policy_for(request, world.settings),
         offered=offered,
         credential=known,
     )

@@ -4,6 +4,8 @@ Obligations of this file:
 1. A person of a conformance run is `conformance.` and a digest of the name that the tool made up: nobody of the
    directory, whatever name that is, and nobody at all once the door is closed.
 2. A wish changes what is offered. The response is then held against what was offered, as any other is.
+3. The policy of these ceremonies leaves to the offer what the tools want to ask for. It may be stricter than others',
+   and never laxer than WebAuthn Level 3.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from passkeys.algorithms import ALGORITHMS
 from passkeys.directory import Directory, Person, PersonStatus
+from passkeys.policy import Policy, policy_of
 from passkeys.settings import Settings
 
 Json = dict[str, Any]
@@ -49,22 +52,26 @@ def wishes_in(request: Mapping[str, Any], settings: Settings) -> Json | None:
     return wishes if settings.conformance else None
 
 
+def policy_for(request: Mapping[str, Any], settings: Settings) -> Policy:
+    """The policy by which the answer of this ceremony is judged: that of the settings, or the door's."""
+    policy = policy_of(settings)
+    if wishes_in(request, settings) is None:
+        return policy
+    # As asked: "required" is held against the answer, whatever the settings demand of others.
+    return replace(policy, user_verification_required=False)
+
+
 def as_wished(options: Json, wishes: Mapping[str, Any] | None) -> Json:
     """The options, creation's or request's, with what the start wished for instead of what the settings say.
 
-    Wishes name members of the options. Those of `user` and `extensions` are laid over what is there already; a
+    Wishes are members of the options; the user's are laid over their own, whose handle is none to choose. A
     registration's algorithms are all that we know, whatever the settings offer to others.
     """
     if wishes is None:
         return options
-    wished = {
-        **options,
-        **{name: wish for name, wish in wishes.items() if name not in _LAID_OVER},
-        **{name: {**options.get(name, {}), **wishes[name]} for name in _LAID_OVER if name in wishes},
-    }
+    wished = {**options, **wishes}
+    if "user" in wishes:
+        wished["user"] = {**options["user"], **wishes["user"]}
     if "pubKeyCredParams" in options:
         wished["pubKeyCredParams"] = [{"type": "public-key", "alg": alg} for alg in ALGORITHMS]
     return wished
-
-
-_LAID_OVER = ("user", "extensions")

@@ -14,6 +14,7 @@ from azure.functions import HttpRequest, HttpResponse
 
 from passkeys.ceremony import Kind, Outcome, Stage, kind_of, public_reason
 from passkeys.conformance import person_of
+from passkeys.extensions import PROTECTIONS
 from passkeys.tickets import digest_of, issue_ticket
 from passkeys.usernames import token_of
 from passkeys.world import World
@@ -37,6 +38,7 @@ MAX_EXTENSIONS = 512
 _CONVEYANCES = ("none", "indirect", "direct")
 _REQUIREMENTS = ("required", "preferred", "discouraged")
 _ATTACHMENTS = ("platform", "cross-platform")
+_PROTECTION, _ENFORCED = "credentialProtectionPolicy", "enforceCredentialProtectionPolicy"
 
 
 async def attestation_options(world: World, req: HttpRequest, client: Any) -> HttpResponse:
@@ -50,7 +52,7 @@ async def attestation_options(world: World, req: HttpRequest, client: Any) -> Ht
             "user": user,
             "attestation": _word(body, "attestation", _CONVEYANCES, default="none"),
             "authenticatorSelection": _selection(body),
-            **_extensions(body),
+            "extensions": _extensions(body),
         }
         person = person_of(username)
         # The ticket that every registration needs: issued and used up in here, for the ceremony's minutes. Its secret
@@ -84,7 +86,7 @@ async def assertion_options(world: World, req: HttpRequest, client: Any) -> Http
         body = json_object(req)
         wishes = {
             "userVerification": _word(body, "userVerification", _REQUIREMENTS, default="preferred"),
-            **_extensions(body),
+            "extensions": _extensions(body),
         }
         opened = await open_ceremony(
             world,
@@ -186,10 +188,19 @@ def _selection(body: Json) -> Json:
 
 
 def _extensions(body: Json) -> Json:
-    extensions = _object(body, "extensions")
-    if len(json.dumps(extensions)) > MAX_EXTENSIONS:
+    """Those asked for and no others, as they are: the tools look for one that nobody knows.
+
+    Credential protection, which is held against the answer, has its shape and its default (CTAP 2.1 §12.1).
+    """
+    asked = _object(body, "extensions")
+    if len(json.dumps(asked)) > MAX_EXTENSIONS:
         raise RefusedError("request_malformed", f"`extensions` has at most {MAX_EXTENSIONS} characters.")
-    return {"extensions": extensions} if extensions else {}
+    if _PROTECTION not in asked:
+        return asked
+    enforced = asked.get(_ENFORCED, False)
+    if not isinstance(enforced, bool):
+        raise RefusedError("request_malformed", f"`{_ENFORCED}` is true or false.")
+    return {**asked, _PROTECTION: _word(asked, _PROTECTION, tuple(PROTECTIONS)), _ENFORCED: enforced}
 
 
 def _object(body: Json, name: str) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from activities.issue_registration_challenge import issue_registration_challenge
 from activities.own_credentials import MAX_LISTED
 from orchestrators.ceremony import MAX_OPTIONS
 from passkeys.algorithms import ALGORITHMS
-from passkeys.conformance import ConformanceDirectory, as_wished, person_of
+from passkeys.conformance import ConformanceDirectory, as_wished, person_of, policy_for
 from passkeys.credentials import CredentialDescriptor, dump_marker, marker_name
 from passkeys.directory import DEMO_PEOPLE, PERSON_ID, PersonStatus, StaticDirectory
 from passkeys.errors import DirectoryUnavailable
+from passkeys.policy import policy_of
 from passkeys.response import encode_base64url
 from passkeys.settings import load
 from passkeys.world import World, open_world
@@ -23,6 +25,7 @@ from starters.conformance import MAX_EXTENSIONS, MAX_NAME
 from tests.passkeys.worlds import Clock, CountedBytes, FlakyDirectory, world_of
 
 Json = dict[str, Any]
+OPENED = load({"PASSKEYS_CONFORMANCE": "on"})
 OPEN = ConformanceDirectory(StaticDirectory(DEMO_PEOPLE))
 WISHES: Json = {
     "user": {"name": "alice", "displayName": "Alice Wonder"},
@@ -98,8 +101,7 @@ async def test_wishes_go_into_the_options() -> None:
     assert wished["user"] == {**plain["user"], "name": "alice", "displayName": "Alice Wonder"}
     assert wished["attestation"] == "direct"
     assert wished["authenticatorSelection"] == WISHES["authenticatorSelection"]
-    assert wished["extensions"]["example.extension"] == "said back"
-    assert plain.get("extensions", {}).items() <= wished["extensions"].items()
+    assert wished["extensions"] == {"example.extension": "said back"}
     assert [offered["alg"] for offered in wished["pubKeyCredParams"]] == list(ALGORITHMS)
     for name in ("rp", "challenge", "timeout", "excludeCredentials", "hints"):
         assert wished[name] == plain[name]
@@ -136,6 +138,19 @@ async def test_the_largest_wishes_fit_the_custom_status(letter: str) -> None:
     options = await registration(world, wishes=wishes)
     assert len(json.dumps(options["excludeCredentials"])) > MAX_LISTED * 0.9
     assert len(json.dumps(options)) < MAX_OPTIONS
+
+
+def test_the_door_judges_by_a_policy_of_its_own() -> None:
+    """User verification as it was asked for; all else as the settings have it, for nobody laxer than they are."""
+    ordinary = policy_of(load({}))
+    assert ordinary.user_verification_required
+    assert policy_for({"wishes": WISHES}, OPENED) == replace(ordinary, user_verification_required=False)
+
+
+def test_everybody_elses_policy_is_that_of_the_settings() -> None:
+    """Beside an open door, and of a ceremony that began before it was closed."""
+    assert policy_for({}, OPENED) == policy_for({"wishes": None}, OPENED) == policy_of(OPENED)
+    assert policy_for({"wishes": WISHES}, load({})) == policy_of(load({}))
 
 
 def test_no_wishes_leave_the_options_themselves() -> None:

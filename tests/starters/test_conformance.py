@@ -102,6 +102,7 @@ async def test_registration_options(world: World, client: FakeClient) -> None:
             "requireResidentKey": False,
             "userVerification": "preferred",
         },
+        "extensions": {},
     }
 
 
@@ -175,6 +176,14 @@ async def test_what_is_not_said_has_the_defaults_of_webauthn(
     body = {**ALICE, "authenticatorSelection": asked}
     await attestation_options(world, request("POST", "/", body), client)
     assert client.calls[0][3]["wishes"]["authenticatorSelection"] == wished
+
+
+async def test_credential_protection_has_its_default(world: World, client: FakeClient) -> None:
+    """CTAP 2.1 §12.1: it is not enforced unless that is said; other extensions are as they were sent."""
+    asked = {"credentialProtectionPolicy": "userVerificationRequired", "example.extension": [1, {"a": None}]}
+    await attestation_options(world, request("POST", "/", {**ALICE, "extensions": asked}), client)
+    expected = {**asked, "enforceCredentialProtectionPolicy": False}
+    assert client.calls[0][3]["wishes"]["extensions"] == expected
 
 
 async def test_the_cookie_is_for_this_browser_and_these_routes_alone(tmp_path: Any) -> None:
@@ -304,6 +313,14 @@ MALFORMED_OPTIONS: list[Any] = [
     asking(authenticatorSelection={"authenticatorAttachment": "both"}),
     asking(extensions="x"),
     asking(extensions={"e": "x" * MAX_EXTENSIONS}),
+    asking(extensions={"credentialProtectionPolicy": "always"}),
+    asking(extensions={"credentialProtectionPolicy": None}),
+    asking(
+        extensions={
+            "credentialProtectionPolicy": "userVerificationRequired",
+            "enforceCredentialProtectionPolicy": 1,
+        }
+    ),
 ]
 
 
