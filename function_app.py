@@ -11,19 +11,26 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities.append_audit import append_audit
+from activities.change_credential import change_credential
 from activities.issue_authentication_challenge import issue_authentication_challenge
+from activities.issue_recovery_challenge import issue_recovery_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.record_credential import record_credential
+from activities.record_recovery import record_recovery
+from activities.redeem_recovery import redeem_recovery
 from activities.resolve_claims import resolve_claims
 from activities.verify_authentication import verify_authentication
 from activities.verify_registration import verify_registration
 from entities.audit_log import audit_log
 from entities.rate_limiter import rate_limiter
+from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.recover_account import recover_account
 from orchestrators.register_passkey import register_passkey
 from passkeys.settings import load
 from passkeys.world import bind, open_world
+from starters.authenticators import authenticator_icon
 from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
 from starters.conformance import (
     assertion_options,
@@ -31,9 +38,17 @@ from starters.conformance import (
     attestation_options,
     attestation_result,
 )
+from starters.credentials import credential, credentials
 from starters.operations import operations_ceremonies, operations_ceremony
+from starters.operations_credentials import (
+    operations_credential_disable,
+    operations_credential_enable,
+    operations_credentials,
+)
 from starters.pages import asset, home, operations_page
+from starters.related import well_known_passkey_endpoints, well_known_webauthn
 from starters.service import healthz, openapi
+from starters.signals import ceremony_signals
 from starters.timers import SWEEP_SCHEDULE, start_audit_flush, sweep_rate_limiters
 
 # Raises with every mistake in the settings, not just the first; the host shows it, and serves nothing.
@@ -42,7 +57,13 @@ world = open_world(settings, clock=lambda: datetime.now(UTC), random_bytes=secre
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for orchestrator in (register_passkey, authenticate_passkey, flush_audit):
+for orchestrator in (
+    register_passkey,
+    authenticate_passkey,
+    recover_account,
+    administer_credential,
+    flush_audit,
+):
     app.orchestration_trigger(context_name="context")(orchestrator)
 
 for entity in (rate_limiter, audit_log):
@@ -51,10 +72,14 @@ for entity in (rate_limiter, audit_log):
 for activity in (
     issue_registration_challenge,
     issue_authentication_challenge,
+    issue_recovery_challenge,
     verify_registration,
     verify_authentication,
     resolve_claims,
     record_credential,
+    record_recovery,
+    redeem_recovery,
+    change_credential,
     append_audit,
 ):
     app.activity_trigger(input_name="request")(bind(world, activity))
@@ -65,6 +90,9 @@ for route, starter in (
     ("authentications", bind(world, authentications)),
     ("ceremonies/{id}", ceremony),
     ("ceremonies/{id}/response", ceremony_response),
+    ("ceremonies/{id}/signals", bind(world, ceremony_signals)),
+    ("credentials", bind(world, credentials)),
+    ("credentials/{id}", bind(world, credential)),
     ("healthz", bind(world, healthz)),
 ):
     app.route(route=route)(app.durable_client_input(client_name="client")(starter))
@@ -82,6 +110,9 @@ for route, starter in (
 for route, starter in (
     ("operations/ceremonies", bind(world, operations_ceremonies)),
     ("operations/ceremonies/{id}", bind(world, operations_ceremony)),
+    ("operations/credentials", bind(world, operations_credentials)),
+    ("operations/credentials/{id}/disable", bind(world, operations_credential_disable)),
+    ("operations/credentials/{id}/enable", bind(world, operations_credential_enable)),
 ):
     app.route(route=route, auth_level=func.AuthLevel.FUNCTION)(
         app.durable_client_input(client_name="client")(starter)
@@ -92,6 +123,9 @@ for route, page in (
     ("assets/{*path}", asset),
     ("operations", operations_page),
     ("openapi.json", bind(world, openapi)),
+    ("authenticators/{aaguid}/icon", bind(world, authenticator_icon)),
+    (".well-known/webauthn", bind(world, well_known_webauthn)),
+    (".well-known/passkey-endpoints", bind(world, well_known_passkey_endpoints)),
 ):
     app.route(route=route)(page)
 

@@ -10,6 +10,7 @@ from passkeys import usernames
 from passkeys.conformance import policy_for
 from passkeys.credentials import (
     CredentialRecord,
+    StandingState,
     Usage,
     Verdict,
     credential_name,
@@ -22,6 +23,7 @@ from passkeys.credentials import (
 )
 from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection, RejectionCode
 from passkeys.extensions import authentication_facts
+from passkeys.holdings import USABLE, standing_of, state_of
 from passkeys.offer import AuthenticationOffer, authentication_offer
 from passkeys.policy import expected_origins
 from passkeys.response import (
@@ -63,8 +65,8 @@ async def verify_authentication(world: World, request: Json) -> Json:
     """Judge an assertion against the options that this ceremony issued and the stored credential.
 
     request: {"ceremony_id", "username": token, "wishes", "publicKey" (as issued), "response"}; result: {"verified": true,
-    "person", "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "facts": {…for the audit}} or
-    {"verified": false, "reason": code}.
+    "person", "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "step_up", "facts": {…for
+    the audit}} or {"verified": false, "reason": code}.
 
     The use is written by compare-and-swap and remembers this ceremony's verdict: run again after a crash
     behind the write, the activity says the same, and does not take its own trace for a clone's.
@@ -76,9 +78,13 @@ async def verify_authentication(world: World, request: Json) -> Json:
     offered = authentication_offer(request["publicKey"], person=await _started_for(world, request))
     credential_id = encode_base64url(response.raw_id)
     record = await _record(world, credential_id)
-    if record is None:
-        await _usage(world, credential_id)  # as of a credential that is known
-        return _refused_late(world, request, response, offered, RejectionCode.CREDENTIAL_UNKNOWN)
+    state = state_of(await standing_of(world.store, credential_id))
+    if record is None or state not in USABLE:
+        await _usage(world, credential_id)  # as of a credential that may be used
+        # A removed one is unknown, whatever of it is still to be cleared away.
+        disabled = record is not None and state is StandingState.DISABLED
+        code = RejectionCode.CREDENTIAL_DISABLED if disabled else RejectionCode.CREDENTIAL_UNKNOWN
+        return _refused_late(world, request, response, offered, code)
     try:
         while True:
             usage, document = await _usage(world, credential_id)
@@ -95,6 +101,7 @@ async def verify_authentication(world: World, request: Json) -> Json:
                 "backup_state": verdict.backup_state,
                 "user_verified": verdict.user_verified,
                 "clone_suspected": verdict.clone_suspected,
+                "step_up": state is StandingState.STEP_UP,
                 "facts": _facts(
                     record, verdict, authentication_facts(offered.extensions, response.extensions)
                 ),

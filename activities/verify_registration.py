@@ -31,6 +31,7 @@ async def verify_registration(world: World, request: Json) -> Json:
             offered=registration_offer(issued),
             # What the ceremony began with; the client cannot choose it at the end.
             mediation=request.get("mediation", "modal"),
+            trust_anchors=world.settings.attestation_roots,
             at=world.clock(),
         )
     except (MalformedResponse, Rejection) as refused:

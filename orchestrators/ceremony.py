@@ -17,17 +17,19 @@ them null or, in an instance that began before there was such a member, absent:
     session             the ceremony whose session authorized a registration
     session_credential  the credential that it was made with
     details             what is being approved; shown to whoever holds the id
+    recovery            the recovery that the ticket was issued for
     wishes              what the conformance door was asked to offer; no other start has any (passkeys/conformance.py)
 """
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from azure.durable_functions import DurableOrchestrationContext, EntityId
 
+from orchestrators.steps import DependencyError, Json, Step, all_of, give_back, instant, take_from_limits
 from passkeys.audit import canonical
 from passkeys.ceremony import FIRST_STAGE, Event, Outcome, State, advance
 from passkeys.errors import RejectionCode
@@ -43,10 +45,13 @@ MAX_FACTS = 4_096
 # What the activities learn of the start, where it was said. Not the proof key: it is for who asks afterwards.
 _TOLD = ("ceremony_id", "person", "username", "mediation", "details", "wishes")
 # What the audit learns of the start, where it was said. Not the user name: people type passwords there.
-_RECORDED = ("mediation", "session", "details")
+_RECORDED = ("mediation", "session", "recovery", "details")
 
-Json = dict[str, Any]
-Step = Generator[Any, Any, Any]
+
+def _new_credential(request: Json, answer: Json, verdict: Json) -> Json:  # noqa: ARG001 -- the verdict holds all of it
+    """A credential, and the right by which it may be: a ticket, or a session."""
+    right = {"ticket": request["ticket"], **_said(request, ("session", "session_credential"))}
+    return {**_said(request, _TOLD), **right, "credential": verdict["credential"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,8 @@ class Activities:
     issue: str
     verify: str
     record: str | None  # None: the verification itself records the use of the credential
-
-
-class _DependencyError(Exception):
-    """An activity or an entity raised, after its own bounded retries."""
+    # What is recorded, of the ceremony's input, of what was verified, and of the verdict.
+    to_record: Callable[[Json, Json, Json], Json] = _new_credential
 
 
 class _Progress:
@@ -68,7 +71,7 @@ class _Progress:
     def __init__(self, context: DurableOrchestrationContext, request: Mapping[str, Any]) -> None:
         self.context = context
         self.state: State = FIRST_STAGE
-        self.started_at = _instant(context.current_utc_datetime)
+        self.started_at = instant(context.current_utc_datetime)
         self.stages: list[list[str]] = [[FIRST_STAGE.value, self.started_at]]
         # What is known of the answer so far. Only a verified one says anything about person and credential.
         self.facts: Json = {"person": request["person"], "credential_id": None, "clone_suspected": False}
@@ -83,7 +86,7 @@ class _Progress:
     def move(self, event: Event, **shown: object) -> State:
         """Take the move of the table, note its time, and show the new state. Raises IllegalMove."""
         self.state = advance(self.state, event)
-        self.stages.append([self.state.value, _instant(self.context.current_utc_datetime)])
+        self.stages.append([self.state.value, instant(self.context.current_utc_datetime)])
         self.context.set_custom_status({"v": 1, "stage": self.state.value, **shown})
         return self.state
 
@@ -94,7 +97,7 @@ def ceremony(context: DurableOrchestrationContext, activities: Activities) -> St
     progress = _Progress(context, request)
     try:
         yield from _steps(context, activities, request, progress)
-    except _DependencyError:
+    except DependencyError:
         progress.reason = Event.DEPENDENCY_FAILED.value
         progress.move(Event.DEPENDENCY_FAILED)
     output = _output(request, progress)
@@ -113,18 +116,19 @@ def _steps(
     expires_at = context.current_utc_datetime.astimezone(UTC) + timedelta(seconds=request["deadline_seconds"])
 
     challenge = {**_said(request, _TOLD), "deadline_seconds": request["deadline_seconds"]}
-    *admissions, issued = yield from _all(
-        context, [*_take_from_limits(context, request), context.call_activity(activities.issue, challenge)]
+    *admissions, issued = yield from all_of(
+        context,
+        [*take_from_limits(context, request["limits"]), context.call_activity(activities.issue, challenge)],
     )
     if not all(admission["admitted"] for admission in admissions):
         progress.retry_after_seconds = max(admission["retry_after_seconds"] for admission in admissions)
-        _give_back(context, request, admissions)
+        give_back(context, request["limits"], admissions)
         return progress.move(Event.LIMIT_REACHED)
     progress.move(Event.ADMITTED)
     options, details = issued["publicKey"], _said(request, ("details",))
     if len(json.dumps(options)) + (len(json.dumps(details)) if details else 0) > MAX_OPTIONS:
-        raise _DependencyError("the options do not fit the custom status")
-    progress.move(Event.CHALLENGE_ISSUED, publicKey=options, expiresAt=_instant(expires_at), **details)
+        raise DependencyError("the options do not fit the custom status")
+    progress.move(Event.CHALLENGE_ISSUED, publicKey=options, expiresAt=instant(expires_at), **details)
 
     event, response = yield from _first_event(context, expires_at)
     progress.move(event)
@@ -132,7 +136,7 @@ def _steps(
         return progress.state
 
     answer = {**_said(request, _TOLD), "publicKey": options, "response": response}
-    verdict, claims = yield from _all(
+    verdict, claims = yield from all_of(
         context,
         [
             context.call_activity(activities.verify, answer),
@@ -148,9 +152,8 @@ def _steps(
         return progress.state
 
     if activities.record is not None:
-        right = {"ticket": request["ticket"], **_said(request, ("session", "session_credential"))}
-        record = {**_said(request, _TOLD), **right, "credential": verdict["credential"]}
-        (recording,) = yield from _all(context, [context.call_activity(activities.record, record)])
+        record = activities.to_record(request, answer, verdict)
+        (recording,) = yield from all_of(context, [context.call_activity(activities.record, record)])
         if not recording["recorded"]:
             progress.reason = recording["reason"]
             return progress.move(Event.RECORDING_REFUSED)
@@ -187,41 +190,6 @@ def _judge(verdict: Json, claims: Json, progress: _Progress) -> tuple[Event, str
         return Event.CLAIMS_REFUSED, reason
     progress.display_name = claims["display_name"]
     return Event.CLAIMS_RESOLVED, None
-
-
-def _all(context: DurableOrchestrationContext, tasks: Sequence[Any]) -> Step:
-    """Their results in order, once all are there. Raises _DependencyError at the first that failed."""
-    try:
-        return (yield context.task_all(list(tasks)))
-    except Exception as failure:  # the SDK raises no narrower class, and its text is not for reading
-        raise _DependencyError from failure
-
-
-def _take_from_limits(context: DurableOrchestrationContext, request: Json) -> list[Any]:
-    at_ms = _milliseconds(context)
-    return [
-        context.call_entity(
-            _limiter(limit),
-            "take",
-            {"capacity": limit["capacity"], "refill_seconds": limit["refill_seconds"], "at_ms": at_ms},
-        )
-        for limit in request["limits"]
-    ]
-
-
-def _give_back(context: DurableOrchestrationContext, request: Json, admissions: Sequence[Json]) -> None:
-    """Return what was taken beside a refusal: else one network's refused starts would use up everybody's limit."""
-    for limit, admission in zip(request["limits"], admissions, strict=True):
-        if admission["admitted"]:
-            context.signal_entity(_limiter(limit), "give_back", {"at_ms": _milliseconds(context)})
-
-
-def _limiter(limit: Json) -> EntityId:
-    return EntityId("rate_limiter", f"{limit['policy']}|{limit['key']}")
-
-
-def _milliseconds(context: DurableOrchestrationContext) -> int:
-    return int(context.current_utc_datetime.timestamp() * 1000)
 
 
 def _said(request: Json, names: Sequence[str]) -> Json:
@@ -300,8 +268,3 @@ def _audit_entry(request: Json, progress: _Progress, output: Json) -> Json:
         "stages": progress.stages,
         "at": output["at"],
     }
-
-
-def _instant(at: datetime) -> str:
-    """RFC 3339, UTC, milliseconds: the same text for the same instant in whatever zone the SDK tells it."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,7 +6,7 @@ the shard keeps an entry until it is told that the entry is in the file.
 
 from azure.durable_functions import DurableOrchestrationContext, EntityId
 
-from orchestrators.ceremony import Json, Step
+from orchestrators.steps import Json, Step
 
 # Rounds make histories; a history is replayed from its start at each episode. The timer starts the next flush soon.
 MAX_ROUNDS = 5

@@ -2,7 +2,8 @@
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.ceremony import Activities, Step, ceremony
+from orchestrators.ceremony import Activities, ceremony
+from orchestrators.steps import Step
 
 REGISTRATION = Activities(
     issue="issue_registration_challenge",

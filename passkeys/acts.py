@@ -21,6 +21,7 @@ class Act(StrEnum):
     REMOVE = "remove"
     DISABLE = "disable"
     ENABLE = "enable"
+    RECOVERY_TICKET_ISSUED = "recovery_ticket_issued"  # of a recovery, not of a credential
     # By the metadata alone.
     MODEL_DISABLED = "model_disabled"
     MODEL_STEP_UP = "model_step_up"

@@ -25,6 +25,7 @@ class Kind(StrEnum):
 
     REGISTRATION = "registration"
     AUTHENTICATION = "authentication"
+    RECOVERY = "recovery"  # an operator confirms that a person may enrol anew
 
 
 class Stage(StrEnum):
@@ -64,7 +65,9 @@ class Event(StrEnum):
     CLAIMS_RESOLVED = "claims_resolved"
     CLAIMS_REFUSED = "claims_refused"
     RECORDED = "recorded"
-    RECORDING_REFUSED = "recording_refused"  # a ticket used meanwhile, a credential id known already
+    RECORDING_REFUSED = (
+        "recording_refused"  # a ticket used meanwhile, a credential id known, an operator who may not confirm
+    )
     DEPENDENCY_FAILED = "dependency_failed"
 
 
@@ -118,7 +121,7 @@ def public_reason(outcome: Outcome) -> str | None:
     return _PUBLIC_REASONS.get(outcome)
 
 
-CEREMONY_ID = re.compile(r"(registration|authentication)-([0-9a-f]{32})\Z")
+CEREMONY_ID = re.compile(r"(registration|authentication|recovery)-([0-9a-f]{32})\Z")
 
 
 def new_ceremony_id(kind: Kind, random_bytes: Callable[[int], bytes]) -> str:

@@ -1,6 +1,6 @@
 """The commands of `python -m passkeys`. They use the same settings and the same store as the app.
 
-Exit codes: 0 done; 1 the audit trail does not verify; 2 the command or the settings are wrong; 3 the store
+Exit codes: 0 done; 1 the audit trail or a recovery does not verify; 2 the command or the settings are wrong; 3 the store
 cannot be used. Each failure is one sentence on stderr, with the next step.
 """
 
@@ -15,10 +15,11 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from passkeys import audit, tickets
+from passkeys import audit, recoveries, tickets
 from passkeys.directory import load_static
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import AuditBroken, AuditFault, SettingsError, StoreDamaged, StoreError
+from passkeys.holdings import record_of
 from passkeys.settings import Settings, load
 from passkeys.store import Store
 
@@ -42,6 +43,8 @@ def main(
             settings = replace(settings, store=arguments.state / "store")
         if arguments.command == "ticket":
             return asyncio.run(_issue_ticket(settings, arguments, clock, random_bytes))
+        if arguments.command == "recovery":
+            return asyncio.run(_verify_recoveries(settings))
         return asyncio.run(_verify_audit(settings, arguments))
     except SettingsError as error:
         return _fail(2, str(error))
@@ -71,6 +74,15 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=int, help="how long it is good, at most 30 days (default: PASSKEYS_TICKET_SECONDS)"
     )
     issue.add_argument("--quiet", action="store_true", help="print the link alone")
+
+    confirmed = commands.add_parser("recovery", help="the confirmed recoveries").add_subparsers(
+        dest="action", required=True
+    )
+    confirmed.add_parser(
+        "verify",
+        parents=[state],
+        help="check what each confirmation has signed; exit 1 if one does not prove it",
+    )
 
     trail = commands.add_parser("audit", help="the audit trail").add_subparsers(dest="action", required=True)
     verify = trail.add_parser(
@@ -118,7 +130,7 @@ async def _issue_ticket(
         )
     finally:
         store.close()
-    link = f"{settings.origins[0]}/#ticket={secret}"
+    link = tickets.link_of(secret, origin=settings.origins[0])
     if arguments.quiet:
         print(link)
     else:
@@ -128,11 +140,43 @@ async def _issue_ticket(
     return 0
 
 
+async def _verify_recoveries(settings: Settings) -> int:
+    """Each recovery by what is kept of it; where the credential is still there, also that the key is its."""
+    if not (settings.store / "store.sqlite").is_file():
+        return _no_store(settings)
+    store = EmbeddedStore(settings.store)
+    unproven = 0
+    try:
+        async for name in store.list(recoveries.PREFIX):
+            document = await store.get(name)
+            if document is None:
+                continue
+            recovery = recoveries.load_recovery(name, document.data)
+            details, confirmation = recovery.details, recovery.confirmation
+            credential = await record_of(store, confirmation.credential_id)
+            is_its_key = credential is None or (credential.person, credential.public_key) == (
+                confirmation.by,
+                confirmation.public_key,
+            )
+            proven = is_its_key and recoveries.is_proven(recovery)
+            unproven += not proven
+            print(
+                f"{'proven ' if proven else 'BROKEN '} {name}: {details.person}, started by {details.started_by}, "
+                f"confirmed by {confirmation.by} at {confirmation.at}, "
+                f"{'no ticket taken' if recovery.ticket is None else 'ticket taken'}"
+            )
+    finally:
+        store.close()
+    if unproven:
+        return _fail(
+            1, "What was recorded is not what was signed. Keep this store, and compare it with the audit."
+        )
+    return 0
+
+
 async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> int:
     if not (settings.store / "store.sqlite").is_file():
-        return _fail(
-            3, f"There is no store in {settings.store}. Name the app's state directory with --state."
-        )
+        return _no_store(settings)
     known_heads: dict[str, audit.Head] = dict(arguments.head)
     if len(known_heads) < len(arguments.head):
         return _fail(2, "--head names a shard twice. Give one head for each shard, the latest.")
@@ -191,6 +235,10 @@ def _duration(seconds: int) -> str:
         if seconds % size == 0 and seconds >= 2 * size:
             return f"{seconds // size} {unit}"
     return f"{seconds} seconds"
+
+
+def _no_store(settings: Settings) -> int:
+    return _fail(3, f"There is no store in {settings.store}. Name the app's state directory with --state.")
 
 
 def _fail(code: int, sentence: str) -> int:

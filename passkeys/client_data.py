@@ -23,7 +23,7 @@ def check_client_data(
     """Discharge L3 §7.1 steps 5 to 11; §7.2 has the same, three later. Raises Rejection."""
     # Steps 5 and 6: UTF-8 (a byte order mark is dropped), then JSON.
     with rejected_as(RejectionCode.CLIENT_DATA_UNREADABLE):
-        client_data = json.loads(client_data_json.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
+        client_data = _DECODER.decode(client_data_json.decode("utf-8-sig"))
         if not isinstance(client_data, dict):
             raise TypeError("not an object")
         claimed_challenge, origin = client_data["challenge"].encode(), client_data["origin"]
@@ -57,3 +57,6 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("a member is there twice, and readers disagree on which one counts")
     return members
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)

@@ -18,7 +18,9 @@ from passkeys.credentials import (
     load_marker,
     load_standing,
     load_usage,
+    load_user_handle,
     marker_name,
+    person_name,
     person_prefix,
     standing_name,
     usage_name,
@@ -84,6 +86,13 @@ async def marker_of(store: Store, person: str, credential_id: str) -> Credential
     name = marker_name(person, credential_id)
     document = await store.get(name)
     return None if document is None else load_marker(name, document.data)
+
+
+async def user_handle_of(store: Store, person: str) -> str | None:
+    """The person's user handle in base64url, if they ever had one."""
+    name = person_name(person)
+    document = await store.get(name)
+    return None if document is None else encode_base64url(load_user_handle(name, document.data))
 
 
 async def holdings_of(store: Store, person: str) -> list[Holding]:

@@ -130,9 +130,9 @@ class ModelPolicy:
 
 
 def anchors_of(metadata: Metadata | None) -> Mapping[str, tuple[bytes, ...]]:
-    """The trust anchors of each model: TrustAnchors.by_model, keyed as `Metadata.models` is."""
+    """The trust anchors of each model, of some none: TrustAnchors.by_model, keyed as `Metadata.models` is."""
     models = metadata.models if metadata else {}
-    return {key: model.roots for key, model in models.items() if model.roots}
+    return {key: model.roots for key, model in models.items()}
 
 
 def judge_model(

@@ -18,6 +18,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
@@ -33,7 +34,7 @@ from joserfc.jws import JWSRegistry, deserialize_compact
 from joserfc.util import urlsafe_b64decode
 
 from passkeys.certificates import ChainInvalid, verify_chain
-from passkeys.errors import MetadataFault, MetadataInvalid, PasskeysError, raised_as
+from passkeys.errors import MetadataFault, MetadataInvalid, raised_as
 from passkeys.metadata import Metadata, Model, StatusReport, by_key
 
 # FIDO's own had 10 MB, 500 entries and 39 roots in one of them in July 2026, and one MB and 98 entries in 2021. Three
@@ -99,7 +100,7 @@ def verify_blob(data: bytes, *, roots: Sequence[bytes], signer: str, at: datetim
 
     Raises MetadataInvalid, and nothing else.
     """
-    with raised_as(lambda error: _invalid(MetadataFault.MALFORMED, type(error).__name__), but=PasskeysError):
+    with _faulty(MetadataFault.MALFORMED, "cannot be read"):
         # (1) It is bounded, and a compact JWS: RFC 7515 §7.1. Files end in line feeds.
         if len(data) > MAX_BLOB:
             raise _invalid(MetadataFault.TOO_LARGE, f"{len(data)} bytes, not at most {MAX_BLOB}")
@@ -145,12 +146,15 @@ def _invalid(code: MetadataFault, detail: str) -> MetadataInvalid:
     return MetadataInvalid(code, detail)
 
 
+def _faulty(code: MetadataFault, detail: str) -> AbstractContextManager[None]:
+    """Turn whatever goes wrong inside into this fault, but a fault that is named already."""
+    return raised_as(lambda error: _invalid(code, f"{detail}: {type(error).__name__}"), but=MetadataInvalid)
+
+
 def _header(part: bytes) -> dict[str, Any]:
     if len(part) > MAX_HEADER:
         raise _invalid(MetadataFault.MALFORMED, f"the header has {len(part)} bytes, not at most {MAX_HEADER}")
-    with raised_as(
-        lambda _: _invalid(MetadataFault.MALFORMED, "the header is not JSON in base64url"), but=PasskeysError
-    ):
+    with _faulty(MetadataFault.MALFORMED, "the header is not JSON in base64url"):
         header = json.loads(urlsafe_b64decode(part).decode())
         if not isinstance(header, dict):
             raise TypeError
@@ -200,10 +204,7 @@ def _signed_payload(text: bytes, certificate: x509.Certificate, algorithm: str) 
 
 
 def _blob(payload: bytes, certificate: x509.Certificate, algorithm: str, signer: str) -> Blob:
-    with raised_as(
-        lambda error: _invalid(MetadataFault.PAYLOAD_MALFORMED, f"not JSON: {type(error).__name__}"),
-        but=PasskeysError,
-    ):
+    with _faulty(MetadataFault.PAYLOAD_MALFORMED, "not JSON"):
         members = json.loads(payload.decode(), parse_constant=_refuse_constant)
     if not isinstance(members, dict):
         raise _invalid(MetadataFault.PAYLOAD_MALFORMED, "not an object")
@@ -338,9 +339,7 @@ def _certificate(text: object) -> bytes | None:
     try:
         # Some of FIDO's have line feeds in them.
         der = base64.b64decode("".join(text.split()), validate=True) if isinstance(text, str) else b""
-        with raised_as(
-            lambda _: _invalid(MetadataFault.ENTRY_MALFORMED, "not a certificate"), but=PasskeysError
-        ):
+        with _faulty(MetadataFault.ENTRY_MALFORMED, "not a certificate"):
             x509.load_der_x509_certificate(der)
     except (ValueError, MetadataInvalid):
         return None

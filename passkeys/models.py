@@ -19,8 +19,9 @@ from typing import Any
 
 from passkeys import documents
 from passkeys.errors import AlreadyExists, Changed, MetadataFault, MetadataInvalid, StoreDamaged
-from passkeys.metadata import Metadata, dump_metadata, load_metadata
+from passkeys.metadata import Metadata, ModelPolicy, dump_metadata, load_metadata
 from passkeys.metadata_blob import Blob
+from passkeys.settings import Settings
 from passkeys.store import Document, Store
 
 CURRENT = "metadata/current.json"
@@ -71,6 +72,17 @@ class Models:
             return None
         document = await self._store.get(icon_name(model.icon))
         return document.data if document else None
+
+
+def model_policy_of(settings: Settings) -> ModelPolicy:
+    """The policy in the settings about which models are welcome."""
+    return ModelPolicy(
+        prohibited=frozenset(settings.metadata_prohibited),
+        allowed=frozenset(settings.aaguid_allow),
+        denied=frozenset(settings.aaguid_deny),
+        unknown_allowed=settings.unknown_models == "allow",
+        certification=None if settings.certification == "none" else settings.certification,
+    )
 
 
 def models_name(digest: str) -> str:

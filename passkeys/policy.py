@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from passkeys.attestation import Lenience
+from passkeys.credentials import Attestation
 from passkeys.errors import RejectionCode
 from passkeys.settings import Settings
 
@@ -22,6 +24,7 @@ class Policy:
     backup_eligible_allowed: bool
     attestation_formats: frozenset[str]
     attestation_trusted_only: bool
+    lenience: Lenience
     aaguids_allowed: frozenset[str]
     aaguids_denied: frozenset[str]
     transports_allowed: frozenset[str]
@@ -38,6 +41,10 @@ def policy_of(settings: Settings) -> Policy:
         backup_eligible_allowed=settings.backup_eligible == "allow",
         attestation_formats=frozenset(settings.attestation_formats),
         attestation_trusted_only=settings.attestation_trust == "trusted",
+        lenience=Lenience(
+            tpm_vendors=frozenset(settings.attestation_tpm_vendors),
+            **{word.replace("-", "_"): True for word in settings.attestation_lenience},
+        ),
         aaguids_allowed=frozenset(settings.aaguid_allow),
         aaguids_denied=frozenset(settings.aaguid_deny),
         transports_allowed=frozenset(settings.transports),
@@ -46,14 +53,20 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def expected_origins(settings: Settings) -> tuple[str, ...]:
-    """Every origin that an answer may come from: pages, and native apps by the names that their systems give them."""
-    return settings.origins + settings.native_origins
+    """Every origin that an answer may come from: pages, related ones too, and native apps as their systems name them."""
+    return settings.origins + settings.related_origins + settings.native_origins
 
 
-def refused_aaguid(aaguid: str, policy: Policy) -> RejectionCode | None:
-    """Why a model of authenticator is refused by the lists, or None. Denying wins over allowing."""
+def refused_model(aaguid: str, attestation: Attestation, policy: Policy) -> RejectionCode | None:
+    """Why an authenticator is refused by the lists of models, or None. Denying wins over allowing.
+
+    A model is denied by what it claims to be. It is allowed by what it is proven to be: a chain that vouches for the
+    vendor alone would let any authenticator of theirs in.
+    """
     if aaguid in policy.aaguids_denied:
-        return RejectionCode.AAGUID_DENIED
-    if policy.aaguids_allowed and aaguid not in policy.aaguids_allowed:
-        return RejectionCode.AAGUID_NOT_ALLOWED
-    return None
+        return RejectionCode.MODEL_DENIED
+    if not policy.aaguids_allowed:
+        return None
+    if aaguid not in policy.aaguids_allowed:
+        return RejectionCode.MODEL_NOT_ALLOWED
+    return None if attestation.model_proven else RejectionCode.MODEL_UNPROVEN

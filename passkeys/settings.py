@@ -15,18 +15,33 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
+from passkeys.attestation import AnchorsInvalid, TrustAnchors, read_anchors
 from passkeys.errors import SettingsError
 from passkeys.extensions import EXTENSIONS
+from passkeys.metadata import CERTIFICATION_LEVELS, PROHIBITED_BY_DEFAULT, STATUSES
 from passkeys.rate_limit import Limit
+from passkeys.related_origins import MAX_LABELS, label_of, labels_of
 
 # An https page may use any RP ID that its host ends with; a plain http page is a secure context here only.
 _LOCAL_HOST = "localhost"
 # WebAuthn L3 §8, in the order of their sections.
-_FORMATS = ("none", "packed", "tpm", "android-key", "fido-u2f", "apple")
+_FORMATS = ("none", "packed", "tpm", "android-key", "fido-u2f", "apple", "compound")
+# passkeys.attestation.Lenience, field by field.
+_LENIENCE = (
+    "tpm-unbound-keys",
+    "android-software-enforced",
+    "android-unspecified",
+    "u2f-aaguid",
+    "packed-enterprise",
+)
 # WebAuthn L3 §5.8.4.
 _TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "hybrid", "internal")
 _NATIVE_ORIGIN = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_TPM_VENDOR = re.compile(r"id:[0-9A-F]{8}")
 _AAGUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -42,8 +57,10 @@ class Settings:
     ceremony_seconds: int
     attestation: str
     attestation_trust: str
-    attestation_roots: Path | None
+    attestation_roots: TrustAnchors
     attestation_formats: tuple[str, ...]
+    attestation_lenience: tuple[str, ...]
+    attestation_tpm_vendors: tuple[str, ...]
     aaguid_allow: tuple[str, ...]
     aaguid_deny: tuple[str, ...]
     user_verification: str
@@ -55,12 +72,21 @@ class Settings:
     attachment: str
     transports: tuple[str, ...]
     algorithms: tuple[int, ...]
+    metadata: str | None
+    metadata_root: tuple[bytes, ...]
+    metadata_signer: str
+    metadata_schedule: str
+    metadata_prohibited: tuple[str, ...]
+    unknown_models: str
+    certification: str
+    revoked_credentials: str
     extensions: tuple[str, ...]
     credential_protection: str
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
     limit_acts: Limit
+    limit_recoveries: Limit
     limit_global: Limit
     limit_global_shards: int
     audit_shards: int
@@ -69,6 +95,9 @@ class Settings:
     session_seconds: int
     fresh_seconds: int
     operator_role: str
+    recovery_operators: int
+    recovery_seconds: int
+    related_origins: tuple[str, ...]
     conditional_create: bool
     directory: Path | None
     forwarded_hops: int
@@ -166,6 +195,10 @@ def _rp_name(text: str) -> str:
     return text
 
 
+def _related_origins(text: str) -> tuple[str, ...]:
+    return _origins(text) if text else ()
+
+
 def _origins(text: str) -> tuple[str, ...]:
     origins = _words(text)
     if not origins or len(set(origins)) != len(origins) or not all(map(_is_origin, origins)):
@@ -201,10 +234,29 @@ def _aaguids(text: str) -> tuple[str, ...]:
     return aaguids
 
 
-def _roots(text: str) -> Path | None:
-    if text and not Path(text).is_dir():
-        raise ValueError("must be the path of a folder with a FORMAT.pem for each format that has roots")
-    return Path(text) if text else None
+def _tpm_vendors(text: str) -> tuple[str, ...]:
+    vendors = _words(text)
+    if len(set(vendors)) != len(vendors) or not all(map(_TPM_VENDOR.fullmatch, vendors)):
+        raise ValueError(
+            "must be a comma-separated list, each at most once, of TPM vendors as certificates name them, such as id:FFFFF1D0"
+        )
+    return vendors
+
+
+def _roots(text: str) -> TrustAnchors:
+    """The trust anchors in a folder's files."""
+    try:
+        files = (
+            {file.name: file.read_bytes() for file in Path(text).iterdir() if not file.name.startswith(".")}
+            if text
+            else {}
+        )
+    except OSError:
+        raise ValueError("must be the path of a folder of files that can be read") from None
+    try:
+        return read_anchors(files)
+    except AnchorsInvalid as invalid:
+        raise ValueError(f"must be a folder of trust anchors: {invalid}".removesuffix(".")) from None
 
 
 def _is_origin(text: str) -> bool:
@@ -233,6 +285,46 @@ def _is_domain(text: str) -> bool:
             re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(?<!-)", label) for label in labels
         )
     return False
+
+
+def _metadata(text: str) -> str | None:
+    """An https address, or the path of a file; which of the two, `is_address` tells."""
+    if not text or (not is_address(text) and Path(text).is_file()):
+        return text or None
+    try:
+        parts = urlsplit(text)
+        wrong = parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or bool(parts.fragment)
+        parts.port  # noqa: B018 -- raises for one that is none
+    except ValueError:
+        wrong = True
+    if wrong or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be an https address, or the path of a file that exists")
+    return text
+
+
+def is_address(source: str) -> bool:
+    """Whether PASSKEYS_METADATA names an address, and not a file."""
+    return "://" in source
+
+
+def _certificates(text: str) -> tuple[bytes, ...]:
+    """The certificates of a PEM file, in DER."""
+    try:
+        found = x509.load_pem_x509_certificates(Path(text).read_bytes()) if text else []
+    except (OSError, ValueError):
+        raise ValueError("must be the path of a PEM file with one certificate or more") from None
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in found)
+
+
+def _signer(text: str) -> str:
+    if not _is_domain(text):
+        raise ValueError("must be a domain name in lower case, such as mds.fidoalliance.org")
+    return text
+
+
+def _statuses(text: str) -> tuple[str, ...]:
+    # An empty value means the default, so that "none of them" needs a word.
+    return () if text == "none" else _some_of(*STATUSES)(text)
 
 
 def _schedule(text: str) -> str:
@@ -287,6 +379,8 @@ SETTINGS: tuple[Setting, ...] = (
         ",".join(_FORMATS),
         _one_or_more("format", *_FORMATS),
     ),
+    Setting("PASSKEYS_ATTESTATION_LENIENCE", "attestation_lenience", "", _some_of(*_LENIENCE)),
+    Setting("PASSKEYS_ATTESTATION_TPM_VENDORS", "attestation_tpm_vendors", "", _tpm_vendors),
     Setting("PASSKEYS_AAGUID_ALLOW", "aaguid_allow", "", _aaguids),
     Setting("PASSKEYS_AAGUID_DENY", "aaguid_deny", "", _aaguids),
     Setting("PASSKEYS_USER_VERIFICATION", "user_verification", "required", _one_of("required", "preferred")),
@@ -298,6 +392,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_ATTACHMENT", "attachment", "any", _one_of("any", "platform", "cross-platform")),
     Setting("PASSKEYS_TRANSPORTS", "transports", "", _some_of(*_TRANSPORTS)),
     Setting("PASSKEYS_ALGORITHMS", "algorithms", ",".join(DEFAULT_ALGORITHMS), _algorithms),
+    Setting("PASSKEYS_METADATA", "metadata", "", _metadata),
+    Setting("PASSKEYS_METADATA_ROOT", "metadata_root", "", _certificates),
+    Setting("PASSKEYS_METADATA_SIGNER", "metadata_signer", "mds.fidoalliance.org", _signer),
+    Setting("PASSKEYS_METADATA_SCHEDULE", "metadata_schedule", "0 0 3 * * *", _schedule),
+    Setting(
+        "PASSKEYS_METADATA_PROHIBITED", "metadata_prohibited", ",".join(PROHIBITED_BY_DEFAULT), _statuses
+    ),
+    Setting("PASSKEYS_UNKNOWN_MODELS", "unknown_models", "allow", _one_of("allow", "refuse")),
+    Setting("PASSKEYS_CERTIFICATION", "certification", "none", _one_of("none", *CERTIFICATION_LEVELS)),
+    Setting("PASSKEYS_REVOKED_CREDENTIALS", "revoked_credentials", "disable", _one_of("disable", "step-up")),
     Setting("PASSKEYS_EXTENSIONS", "extensions", "credProps", _some_of(*EXTENSIONS)),
     Setting(
         "PASSKEYS_CREDENTIAL_PROTECTION", "credential_protection", "prefer", _one_of("prefer", "require")
@@ -306,6 +410,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
     Setting("PASSKEYS_LIMIT_ACTS", "limit_acts", "30/600", _limit),
+    Setting("PASSKEYS_LIMIT_RECOVERIES", "limit_recoveries", "10/3600", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL", "limit_global", "600/60", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL_SHARDS", "limit_global_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_SHARDS", "audit_shards", "4", _integer(1, 64)),
@@ -314,6 +419,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_SESSION_SECONDS", "session_seconds", "900", _integer(60, 3_600)),
     Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(30, 3_600)),
     Setting("PASSKEYS_OPERATOR_ROLE", "operator_role", "operator", _role),
+    Setting("PASSKEYS_RECOVERY_OPERATORS", "recovery_operators", "2", _integer(1, 2)),
+    Setting("PASSKEYS_RECOVERY_SECONDS", "recovery_seconds", "900", _integer(60, 3_600)),
+    Setting("PASSKEYS_RELATED_ORIGINS", "related_origins", "", _related_origins),
     Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
@@ -365,6 +473,7 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
             mistakes.append(
                 f"PASSKEYS_ORIGINS: {origin} does not belong to PASSKEYS_RP_ID={rp_id!r}: its host must be that domain or end with .{rp_id}."
             )
+    mistakes += _unrelated(values.get("related_origins", ()), rp_id)
     if {"limit_global", "limit_global_shards"} <= values.keys() and values["limit_global"].capacity < values[
         "limit_global_shards"
     ]:
@@ -388,6 +497,27 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
     return mistakes
 
 
+def _unrelated(origins: tuple[str, ...], rp_id: str | None) -> list[str]:
+    """What is wrong with the related origins, each of which is well spelt."""
+    mistakes = []
+    for origin in origins:
+        host = urlsplit(origin).hostname or ""
+        if rp_id and (host == rp_id or host.endswith(f".{rp_id}")):
+            mistakes.append(
+                f"PASSKEYS_RELATED_ORIGINS: {origin} belongs to PASSKEYS_RP_ID={rp_id!r} already. Put it into PASSKEYS_ORIGINS."
+            )
+        elif label_of(origin) is None:
+            mistakes.append(
+                f"PASSKEYS_RELATED_ORIGINS: {origin} has no domain of its own: anybody may have a name under it."
+            )
+    labels = labels_of(origins)
+    if len(labels) > MAX_LABELS:
+        mistakes.append(
+            f"PASSKEYS_RELATED_ORIGINS: has {len(labels)} domain labels ({', '.join(sorted(labels))}). Browsers read {MAX_LABELS}; take some out."
+        )
+    return mistakes
+
+
 # What would refuse everybody, or only seem to protect: the fields, whether their values contradict, and what to do.
 _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = (
     (
@@ -401,9 +531,9 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = 
         "PASSKEYS_ATTESTATION_TRUST='trusted': nobody could enrol while PASSKEYS_ATTESTATION='none'; set that to 'direct'.",
     ),
     (
-        ("attestation_trust", "attestation_roots"),
-        lambda trust, roots: trust == "trusted" and roots is None,
-        "PASSKEYS_ATTESTATION_TRUST='trusted': nobody could enrol without a trust anchor; set PASSKEYS_ATTESTATION_ROOTS.",
+        ("attestation_trust", "attestation_roots", "metadata"),
+        lambda trust, roots, metadata: trust == "trusted" and not roots.by_format and metadata is None,
+        "PASSKEYS_ATTESTATION_TRUST='trusted': nobody could enrol without a trust anchor; set PASSKEYS_ATTESTATION_ROOTS or PASSKEYS_METADATA.",
     ),
     (
         ("aaguid_allow", "attestation_trust"),
@@ -414,6 +544,26 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = 
         ("aaguid_allow", "aaguid_deny"),
         lambda allowed, denied: bool(set(allowed) & set(denied)),
         "PASSKEYS_AAGUID_DENY: must not name what PASSKEYS_AAGUID_ALLOW names.",
+    ),
+    (
+        ("metadata", "metadata_root"),
+        lambda metadata, root: metadata is not None and not root,
+        "PASSKEYS_METADATA_ROOT: must be set with PASSKEYS_METADATA: the PEM file of the root that its signer leads to.",
+    ),
+    (
+        ("metadata", "metadata_root"),
+        lambda metadata, root: metadata is None and bool(root),
+        "PASSKEYS_METADATA: must be set with PASSKEYS_METADATA_ROOT: where the metadata is read.",
+    ),
+    (
+        ("unknown_models", "metadata"),
+        lambda unknown, metadata: unknown == "refuse" and metadata is None,
+        "PASSKEYS_UNKNOWN_MODELS='refuse': nobody could enrol, since without PASSKEYS_METADATA every model is unknown.",
+    ),
+    (
+        ("certification", "metadata"),
+        lambda certification, metadata: certification != "none" and metadata is None,
+        "PASSKEYS_CERTIFICATION: nobody could enrol, since without PASSKEYS_METADATA no model is known to be certified.",
     ),
     (
         ("credential_protection", "extensions"),

@@ -6,7 +6,7 @@ credential is recorded, by compare-and-swap, for one ceremony and one credential
 succeeds again, and a second credential is refused, also when the ceremony itself is started over. A ticket
 that expires while its ceremony runs still counts, for the ceremony's few minutes.
 
-    tickets/{sha256 of the secret, hex}.json   {"v", "person", "issued_at", "expires_at", "used_by", "used_for"}
+    tickets/{sha256 of the secret, hex}.json   {"v", "person", "issued_at", "expires_at", "used_by", "used_for", "recovery"}
 """
 
 from __future__ import annotations
@@ -40,14 +40,17 @@ class Redemption(StrEnum):
 class Ticket:
     """What is kept of a ticket. Times are RFC 3339 in UTC.
 
-    `used_by` is the id of the ceremony that used it, `used_for` that of the credential it was used for.
+    `used_by` is the id of the ceremony that used it, `used_for` that of the credential it was used for. `recovery` is the
+    id of the recovery that it was issued for, if any.
     """
 
     person: str
     issued_at: str
     expires_at: str
     used_by: str | None
-    used_for: str | None = None  # absent from tickets that were issued before it was kept
+    # Absent from tickets that were issued before they were kept.
+    used_for: str | None = None
+    recovery: str | None = None
 
 
 def digest_of(secret: str) -> str:
@@ -59,7 +62,7 @@ async def issue_ticket(
     store: Store, person: str, *, seconds: int, now: datetime, random_bytes: Callable[[int], bytes]
 ) -> str:
     """Make a ticket for `person`, good for `seconds`; return its secret, which is kept nowhere."""
-    secret = encode_base64url(random_bytes(SECRET_BYTES))
+    secret = new_secret(random_bytes)
     ticket = Ticket(
         person=person,
         issued_at=now.isoformat(),
@@ -67,8 +70,23 @@ async def issue_ticket(
         used_by=None,
         used_for=None,
     )
-    await store.create(_name(digest_of(secret)), documents.dump(asdict(ticket)))
+    await keep_ticket(store, digest_of(secret), ticket)
     return secret
+
+
+def new_secret(random_bytes: Callable[[int], bytes]) -> str:
+    """A secret that nobody has yet."""
+    return encode_base64url(random_bytes(SECRET_BYTES))
+
+
+async def keep_ticket(store: Store, digest: str, ticket: Ticket) -> None:
+    """Keep a ticket whose secret is in somebody's hand already. Raises AlreadyExists, StoreUnavailable."""
+    await store.create(_name(digest), documents.dump(asdict(ticket)))
+
+
+def link_of(secret: str, *, origin: str) -> str:
+    """The link that a person opens to use the ticket. Behind the "#", because that part is sent to no server."""
+    return f"{origin}/#ticket={secret}"
 
 
 async def find_ticket(store: Store, digest: str, *, now: datetime) -> Ticket | None:

@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from webauthn.helpers import aaguid_to_string
 
 from passkeys.algorithms import load_public_key, verify_signature
+from passkeys.attestation import TrustAnchors, verify_statement
 from passkeys.authenticator_data import (
     attested_credential,
     check_authenticator_data,
@@ -34,12 +34,9 @@ from passkeys.client_data import check_client_data
 from passkeys.credentials import Attestation
 from passkeys.errors import Rejection, RejectionCode, SignatureInvalid, rejected_as
 from passkeys.extensions import authentication_facts, authenticator_outputs, registration_facts
-from passkeys.interim import verify_statement
 from passkeys.offer import AuthenticationOffer, RegistrationOffer
-from passkeys.policy import Policy, refused_aaguid
+from passkeys.policy import Policy, refused_model
 from passkeys.response import AuthenticationResponse, RegistrationResponse, encode_base64url
-
-_NO_ANCHORS: Mapping[str, Sequence[bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +97,8 @@ def verify_registration(
     policy: Policy,
     offered: RegistrationOffer,
     mediation: str,
-    at: datetime,  # noqa: ARG001
-    trust_anchors: Mapping[str, Sequence[bytes]] = _NO_ANCHORS,
+    trust_anchors: TrustAnchors,
+    at: datetime,
 ) -> VerifiedRegistration:
     """Judge a new credential, as of `at`. Steps are those of L3 §7.1. Raises Rejection, and nothing else."""
     with rejected_as(RejectionCode.RESPONSE_UNREADABLE):
@@ -131,23 +128,24 @@ def verify_registration(
             raise Rejection(RejectionCode.ALGORITHM_NOT_OFFERED, algorithm.name)
         # (8) The authenticator is of a kind that was asked for. §5.4.4; policy. The client's word: nobody signs it.
         _check_authenticator(response, policy, offered)
-        # (9) The attestation statement is of a format that we take, and correct for it. Steps 21 and 22.
-        if attestation_object.fmt not in policy.attestation_formats:
-            raise Rejection(RejectionCode.ATTESTATION_FORMAT_UNSUPPORTED)
+        # (9) The attestation statement is of a format that we take, and correct for it. Steps 21 to 23.
         attestation = verify_statement(
-            attestation_object,
-            response=response,
-            challenge=challenge,
-            rp_id=rp_id,
-            origins=origins,
-            trust_anchors=trust_anchors,
+            fmt=attestation_object.fmt,
+            att_stmt=attestation_object.att_stmt,
+            auth_data=attestation_object.signed,
+            authenticator_data=data,
+            client_data_hash=hashlib.sha256(response.client_data_json).digest(),  # step 12
+            anchors=trust_anchors,
+            at=at,
+            formats=policy.attestation_formats,
+            lenience=policy.lenience,
         )
-        # (10) It is as trustworthy as policy demands. Steps 23 and 24. What it proved is said in any case.
+        # (10) It is as trustworthy as policy demands, and the verdict says what it proved. Step 24.
         if policy.attestation_trusted_only and not attestation.chain_verified:
             raise Rejection(RejectionCode.ATTESTATION_UNTRUSTED, attestation.type)
-        # (11) The model of authenticator is welcome. Step 24; policy.
+        # (11) The model of authenticator is welcome; where only some are, it is proven to be one. Step 24; policy.
         aaguid = aaguid_to_string(attested.aaguid)
-        refusal = refused_aaguid(aaguid, policy)
+        refusal = refused_model(aaguid, attestation, policy)
         if refusal is not None:
             raise Rejection(refusal, aaguid)
         # (12) Extension outputs: of those asked for, well formed, and as strong as asked. Step 28.

@@ -15,6 +15,7 @@ from passkeys import decoy_key
 from passkeys.conformance import ConformanceDirectory
 from passkeys.directory import Directory, load_static
 from passkeys.embedded import EmbeddedStore
+from passkeys.models import Models
 from passkeys.settings import Settings
 from passkeys.store import Store
 
@@ -26,7 +27,8 @@ R = TypeVar("R")
 class World:
     """What a step may reach. `clock` tells aware UTC times; `random_bytes(n)` gives n unpredictable bytes.
 
-    `decoy_key()` gives the store's key of the decoys, made if there is none yet.
+    `decoy_key()` gives the store's key of the decoys, made if there is none yet; `models` knows the models of
+    authenticators, as the store keeps them.
     """
 
     settings: Settings
@@ -35,10 +37,12 @@ class World:
     clock: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
     decoy_key: Callable[[], Awaitable[bytes]] = field(init=False)
+    models: Models = field(init=False)
 
     def __post_init__(self) -> None:
-        # Derived from the others, so that a world made of another with `replace` has the key of its own store.
+        # Derived from the others, so that a world made of another with `replace` has the key and the models of its own store.
         object.__setattr__(self, "decoy_key", decoy_key.kept(self.store, self.random_bytes))
+        object.__setattr__(self, "models", Models(self.store))
 
 
 def open_world(

@@ -4,7 +4,7 @@ Each function takes every method of its route and answers 405 itself. An id is a
 may see and steer that one ceremony, and nothing else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
@@ -47,10 +47,12 @@ from starters.waiting import (
 ORCHESTRATORS: Mapping[Kind, str] = {
     Kind.REGISTRATION: "register_passkey",
     Kind.AUTHENTICATION: "authenticate_passkey",
+    Kind.RECOVERY: "recover_account",
 }
 _PARSERS: Mapping[Kind, Callable[[object], RegistrationResponse | AuthenticationResponse]] = {
     Kind.REGISTRATION: parse_registration_response,
     Kind.AUTHENTICATION: parse_authentication_response,
+    Kind.RECOVERY: parse_authentication_response,  # it is answered as a sign-in is
 }
 RESPONSE_EVENT = "authenticator_response"
 CANCEL_EVENT = "cancel"
@@ -63,7 +65,7 @@ async def registrations(world: World, req: HttpRequest, client: Any) -> HttpResp
 
     async def post() -> HttpResponse:
         body = json_object(req)
-        ticket, mediation, code_challenge = body.get("ticket"), _mediation(body), _code_challenge(body)
+        ticket, mediation, code_challenge = body.get("ticket"), _mediation(body), code_challenge_of(body)
         by_session = "authorization" in req.headers
         if by_session and ticket is not None:
             raise RefusedError("request_malformed", "Send a `ticket` or an Authorization header, not both.")
@@ -88,7 +90,7 @@ async def _right_of_ticket(world: World, ticket: object) -> dict[str, Any]:
     found = await find_ticket(world.store, digest, now=world.clock())
     if found is None:  # unknown, expired and used ones look alike
         raise RefusedError("ticket_invalid")
-    return {"person": found.person, "ticket": digest}
+    return {"person": found.person, "ticket": digest, "recovery": found.recovery}
 
 
 async def _right_of_session(world: World, req: HttpRequest, client: Any) -> dict[str, Any]:
@@ -112,7 +114,7 @@ async def authentications(world: World, req: HttpRequest, client: Any) -> HttpRe
             client,
             Kind.AUTHENTICATION,
             mediation=_mediation(body),
-            code_challenge=_code_challenge(body),
+            code_challenge=code_challenge_of(body),
         )
 
     return await by_method(req, {"POST": post})
@@ -178,7 +180,7 @@ def _mediation(body: Mapping[str, Any]) -> str:
     return mediation
 
 
-def _code_challenge(body: Mapping[str, Any]) -> str | None:
+def code_challenge_of(body: Mapping[str, Any]) -> str | None:
     """The client's proof key, if it has one. Raises RefusedError."""
     code_challenge: str | None = body.get("code_challenge")
     if code_challenge is not None and not is_code_challenge(code_challenge):
@@ -202,13 +204,17 @@ async def open_ceremony(
     username: str | None = None,
     session: str | None = None,
     session_credential: str | None = None,
+    recovery: str | None = None,
     details: Mapping[str, Any] | None = None,
     wishes: Mapping[str, Any] | None = None,
+    limits: Sequence[Mapping[str, Any]] = (),
+    deadline_seconds: int | None = None,
 ) -> tuple[str, Any]:
     """Start the orchestration, and wait briefly for its options: the ceremony's id, and its status or nothing yet.
 
-    What is not said is null: see the input in orchestrators/ceremony.py. Raises RefusedError for a ceremony that ended
-    before it had options.
+    What is not said is null: see the input in orchestrators/ceremony.py. `limits` are asked beside those of every start;
+    `deadline_seconds` is the kind's own, where it has one. Raises RefusedError for a ceremony that ended before it had
+    options.
     """
     settings = world.settings
     started = new_ceremony_id(kind, world.random_bytes)
@@ -220,14 +226,18 @@ async def open_ceremony(
         "person": person,
         "ticket": ticket,
         "network": network,
-        "deadline_seconds": settings.ceremony_seconds,
-        "limits": limits_for(settings, ceremony_id=started, network=network, person=person),
+        "deadline_seconds": deadline_seconds or settings.ceremony_seconds,
+        "limits": [
+            *limits,
+            *limits_for(settings, ceremony_id=started, network=network, person=person),
+        ],
         "audit_shard": shard_name(started, settings.audit_shards),
         "mediation": mediation,
         "code_challenge": code_challenge,
         "username": username,
         "session": session,
         "session_credential": session_credential,
+        "recovery": recovery,
         "details": details,
         "wishes": wishes,
     }

@@ -22,9 +22,28 @@ def limits_for(
         _limit("global", str(shard), shard_limit(settings.limit_global, shard=shard, shards=shards)),
     ]
     if person is not None:
-        key = hashlib.sha256(person.encode()).hexdigest()[:32]
-        limits.insert(0, _limit("person", key, settings.limit_person))
+        limits.insert(0, _limit("person", _key_of(person), settings.limit_person))
     return limits
+
+
+def acts_limit(settings: Settings, by: str) -> dict[str, Any]:
+    """The limit of changes that one person asks for. Their key is a digest here too."""
+    return _limit("acts", _key_of(by), settings.limit_acts)
+
+
+def recovery_limits(settings: Settings, *, by: str, person: str) -> list[dict[str, Any]]:
+    """The limits of a recovery beside those of every start: of who starts it, and of who is to be recovered.
+
+    Apart from the person's own limit: nobody is kept from enrolling because others have asked much for them.
+    """
+    return [
+        _limit("recovery-by", _key_of(by), settings.limit_recoveries),
+        _limit("recovery-of", _key_of(person), settings.limit_recoveries),
+    ]
+
+
+def _key_of(person: str) -> str:
+    return hashlib.sha256(person.encode()).hexdigest()[:32]
 
 
 def _limit(policy: str, key: str, limit: Limit) -> dict[str, Any]:

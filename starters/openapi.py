@@ -6,6 +6,8 @@ Made from the same tables as the answers themselves (problems, stages, outcomes,
 from typing import Any
 
 from passkeys.ceremony import CEREMONY_ID, Stage
+from passkeys.directory import PERSON_ID
+from starters.authenticators import AAGUID
 from starters.openapi_conformance import CONFORMANCE_PATHS, CONFORMANCE_SCHEMAS
 from starters.openapi_schemas import SCHEMAS
 from starters.problems import MEDIA_TYPE, PROBLEMS
@@ -85,6 +87,7 @@ _SESSION_PROBLEMS = ("session_invalid", "unavailable")
 _UNAUTHORIZED = {
     "401": {"description": "The function key is missing or wrong. The host answers, without content."}
 }
+_OPERATOR_PROBLEMS = (*_SESSION_PROBLEMS, "step_up_required", "operator_required")
 
 
 def _start(tag: str, request: str, summary: str, *problems: str) -> Json:
@@ -139,6 +142,20 @@ _ID = {
     "required": True,
     "description": "The ceremony's id. Whoever holds it may see and steer this one ceremony.",
     "schema": {"type": "string", "pattern": f"^{CEREMONY_ID.pattern.removesuffix(chr(92) + 'Z')}$"},
+}
+_CREDENTIAL_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The credential's id, in base64url.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{2,1364}$"},
+}
+_AAGUID = {
+    "name": "aaguid",
+    "in": "path",
+    "required": True,
+    "description": "The model of the authenticator.",
+    "schema": {"type": "string", "pattern": f"^{AAGUID.pattern}$"},
 }
 _PATH = {
     "name": "path",
@@ -281,6 +298,160 @@ def _paths() -> Json:
     }
 
 
+def _life_paths() -> Json:
+    """The life of a credential."""
+    rename = {
+        "operationId": "renameCredential",
+        "tags": ["credentials"],
+        "summary": "Give one's passkey a name.",
+        "requestBody": _body("RenameCredential"),
+        "responses": {
+            "200": _json("The passkey.", "Credential"),
+            **_problems(
+                *_BODY_PROBLEMS,
+                *_SESSION_PROBLEMS,
+                "step_up_required",
+                "credential_unknown",
+                "method_not_allowed",
+                "rate_limited",
+            ),
+        },
+    }
+    remove = {
+        "operationId": "removeCredential",
+        "tags": ["credentials"],
+        "summary": "Remove one's passkey, for good.",
+        "parameters": [_query("confirm", "`last`: also the last one that can sign in.", {"const": "last"})],
+        "responses": {
+            "200": _json("Removed.", "CredentialRemoved"),
+            **_problems(
+                "parameter_invalid",
+                *_SESSION_PROBLEMS,
+                "session_stale",
+                "credential_unknown",
+                "method_not_allowed",
+                "last_credential",
+                "rate_limited",
+            ),
+        },
+    }
+    icon = {
+        "200": {
+            "description": "The picture.",
+            "headers": {"Cache-Control": _header("The same for everybody.", pattern="^public")},
+            "content": {"image/png": {"schema": {}}},
+        },
+        **_problems("icon_unknown", "method_not_allowed"),
+    }
+    return {
+        "/ceremonies/{id}/signals": {
+            "parameters": [_ID],
+            **_in_session(
+                _get(
+                    "getSignals",
+                    "ceremonies",
+                    "What the starter of an ended ceremony should signal to password managers.",
+                    {
+                        "200": _json("The signals.", "CeremonySignals"),
+                        **_problems("session_invalid", "ceremony_unknown", "method_not_allowed"),
+                    },
+                )
+            ),
+        },
+        "/credentials": _in_session(
+            _get(
+                "listCredentials",
+                "credentials",
+                "One's own passkeys.",
+                {
+                    "200": _json("The passkeys, oldest first.", "Credentials"),
+                    **_problems(*_SESSION_PROBLEMS, "method_not_allowed"),
+                },
+            )
+        ),
+        "/credentials/{id}": {
+            "parameters": [_CREDENTIAL_ID],
+            **_in_session({"patch": rename, "delete": remove}),
+        },
+        "/authenticators/{aaguid}/icon": {
+            "parameters": [_AAGUID],
+            **_get("getAuthenticatorIcon", "credentials", "A picture of an authenticator's model.", icon),
+        },
+        "/.well-known/webauthn": _get(
+            "getRelatedOrigins",
+            "service",
+            "The related origins (WebAuthn L3 §5.11).",
+            {
+                "200": _json("The origins.", "RelatedOrigins"),
+                **_problems("page_unknown", "method_not_allowed"),
+            },
+        ),
+        "/.well-known/passkey-endpoints": _get(
+            "getPasskeyEndpoints",
+            "service",
+            "Where people add passkeys and manage them.",
+            {"200": _json("The pages.", "PasskeyEndpoints"), **_problems("method_not_allowed")},
+        ),
+        "/operations/credentials": _by_operator(
+            _get(
+                "listCredentialsOf",
+                "operations",
+                "A person's passkeys, and what has been decided about each.",
+                {
+                    "200": _json("The passkeys, oldest first.", "OperatorCredentials"),
+                    **_problems("parameter_invalid", *_OPERATOR_PROBLEMS, "method_not_allowed"),
+                },
+                [{**_query("person", "The person's id in the directory.", _PERSON_ID), "required": True}],
+            )
+        ),
+        **{
+            f"/operations/credentials/{{id}}/{verb}": {
+                "parameters": [_CREDENTIAL_ID],
+                **_by_operator({"post": _decision(verb, summary)}),
+            }
+            for verb, summary in (
+                ("disable", "Take a passkey out of use: sign-in with it is refused, its sessions are over."),
+                ("enable", "Take a passkey back into use."),
+            )
+        },
+    }
+
+
+_PERSON_ID: Json = {"type": "string", "pattern": f"^{PERSON_ID.pattern.removesuffix(chr(92) + 'Z')}$"}
+
+
+def _decision(verb: str, summary: str) -> Json:
+    return {
+        "operationId": f"{verb}Credential",
+        "tags": ["operations"],
+        "summary": summary,
+        "requestBody": _body("Reason"),
+        "responses": {
+            "200": _json("The passkey as it stands now.", "OperatorCredential"),
+            **_problems(
+                *_BODY_PROBLEMS,
+                *_OPERATOR_PROBLEMS,
+                "session_stale",
+                "credential_unknown",
+                "method_not_allowed",
+                "rate_limited",
+            ),
+        },
+    }
+
+
+def _in_session(methods: Json) -> Json:
+    return {method: {**operation, "security": [{"session": []}]} for method, operation in methods.items()}
+
+
+def _by_operator(methods: Json) -> Json:
+    """The host asks for the key, and answers 401 without content; we ask for the operator's session."""
+    return {
+        method: {**operation, "security": [{"functionKey": [], "session": []}]}
+        for method, operation in methods.items()
+    }
+
+
 def _operator(methods: Json) -> Json:
     return {method: {**operation, "security": [{"functionKey": []}]} for method, operation in methods.items()}
 
@@ -296,7 +467,7 @@ def document(*, conformance: bool = False) -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "paths": {**_paths(), **(CONFORMANCE_PATHS if conformance else {})},
+        "paths": {**_paths(), **_life_paths(), **(CONFORMANCE_PATHS if conformance else {})},
         "components": {
             "schemas": {**SCHEMAS, **(CONFORMANCE_SCHEMAS if conformance else {})},
             "securitySchemes": {

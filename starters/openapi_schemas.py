@@ -3,6 +3,7 @@
 from typing import Any
 
 from passkeys.ceremony import CEREMONY_ID, Kind, Outcome, Stage, public_reason
+from passkeys.credentials import StandingState
 from passkeys.response import (
     MAX_ATTESTATION_OBJECT,
     MAX_AUTHENTICATOR_DATA,
@@ -130,6 +131,44 @@ def _response(required: Json, optional: Json) -> Json:
     )
 
 
+_CREDENTIAL_ID: Json = {"type": "string", "pattern": "^[A-Za-z0-9_-]{2,1364}$"}
+_URL: Json = {"type": "string", "format": "uri"}
+_CREDENTIAL: Json = {
+    "id": _CREDENTIAL_ID,
+    "name": {"type": ["string", "null"], "description": "What its person calls it."},
+    "authenticator": _object(
+        {
+            "aaguid": _TEXT,
+            "name": {"type": ["string", "null"], "description": "What people call the model."},
+            "icon": {"type": ["string", "null"], "format": "uri-reference"},
+            "proven": {"type": "boolean", "description": "An attestation vouches for the model."},
+        }
+    ),
+    "createdAt": _INSTANT,
+    "lastUsedAt": _or_null(_INSTANT),
+    "synced": {"type": "boolean", "description": "May leave its device (backup eligible)."},
+    "backedUp": {"type": "boolean"},
+    "transports": {"type": "array", "items": _TEXT},
+    "standing": {"enum": [state for state in StandingState if state is not StandingState.REMOVED]},
+    "current": {"type": "boolean", "description": "The one that this session was made with."},
+}
+_OPERATOR_CREDENTIAL: Json = {
+    **_CREDENTIAL,
+    "person": _TEXT,
+    "decision": _or_null(
+        _object({"reason": {"type": ["string", "null"]}, "by": {"type": ["string", "null"]}, "at": _INSTANT})
+    ),
+}
+_OWNER: Json = {"rpId": _TEXT, "userId": {"type": ["string", "null"]}}
+# WebAuthn L3 §5.1.10: the options of signalAllAcceptedCredentials() and signalCurrentUserDetails().
+_SIGNALS = _object(
+    {
+        "allAcceptedCredentials": _object(
+            {**_OWNER, "allAcceptedCredentialIds": {"type": "array", "items": _CREDENTIAL_ID}}
+        ),
+        "currentUserDetails": _object({**_OWNER, "name": _TEXT, "displayName": _TEXT}),
+    }
+)
 _OPERATOR_CEREMONY: Json = {
     "id": _ID,
     "kind": _KIND,
@@ -227,6 +266,31 @@ SCHEMAS: Json = {
             "timeline": {"type": "array", "items": _STEP},
             "audit": {"type": ["object", "null"], "description": "The audit entry, once there is one."},
         }
+    ),
+    "Credential": _object(_CREDENTIAL),
+    "Credentials": _object(
+        {"credentials": {"type": "array", "items": _ref("Credential")}, "signals": _SIGNALS}
+    ),
+    "CredentialRemoved": _object({"removed": _CREDENTIAL_ID, "signals": _SIGNALS}),
+    "RenameCredential": _object(
+        {"name": {"type": "string", "minLength": 1, "maxLength": 64, "description": "Printable."}},
+        closed=False,
+    ),
+    "CeremonySignals": _object(
+        {
+            "rpId": _TEXT,
+            "unknownCredential": _or_null(_object({"rpId": _TEXT, "credentialId": _CREDENTIAL_ID})),
+        }
+    ),
+    "RelatedOrigins": _object({"origins": {"type": "array", "items": _TEXT, "minItems": 1}}),
+    "PasskeyEndpoints": _object({"enroll": _URL, "manage": _URL}),
+    "Reason": _object(
+        {"reason": {"type": "string", "minLength": 1, "maxLength": 500, "description": "Printable."}},
+        closed=False,
+    ),
+    "OperatorCredential": _object(_OPERATOR_CREDENTIAL),
+    "OperatorCredentials": _object(
+        {"person": _TEXT, "credentials": {"type": "array", "items": _ref("OperatorCredential")}}
     ),
     "Ready": _object({"status": {"const": "ready"}, "missing": {"type": "array", "maxItems": 0}}),
     "Anything": {"type": "object"},

@@ -75,8 +75,28 @@ PROBLEMS: Mapping[str, Kind] = {
         "The enrolment ticket is not valid",
         "Ask for a new enrolment link. A ticket works once and expires.",
     ),
+    "recovery_not_yours": Kind(
+        403,
+        "The recovery is not yours to finish",
+        "Its ticket is for the operator who started it, with the code_verifier of that start.",
+    ),
     "ceremony_unknown": Kind(
         404, "There is no such ceremony", "Check the id, or start a new ceremony. Ids are never reused."
+    ),
+    "person_unknown": Kind(
+        404,
+        "There is no such person who may sign in",
+        "Check the id in the directory. Whoever is disabled there is enabled there first.",
+    ),
+    "credential_unknown": Kind(
+        404,
+        "There is no such passkey",
+        "Read the ids with GET /credentials. A removed passkey does not come back.",
+    ),
+    "icon_unknown": Kind(
+        404,
+        "There is no picture of this authenticator",
+        "Show the authenticator's name, or a picture of your own.",
     ),
     "page_unknown": Kind(
         404, "There is no such page", "Start at the address of this service, without a path."
@@ -87,6 +107,24 @@ PROBLEMS: Mapping[str, Kind] = {
     "ceremony_finished": Kind(
         409, "The ceremony has already ended", "Read its outcome with GET, or start a new ceremony."
     ),
+    "recovery_not_confirmed": Kind(
+        409,
+        "The recovery has not been confirmed",
+        "Wait for another operator to confirm it, or start a new one: GET /ceremonies/{id} tells how it stands.",
+    ),
+    "recovery_expired": Kind(
+        409, "The recovery was confirmed too long ago", "Start a new recovery, and take its ticket soon."
+    ),
+    "ticket_shown": Kind(
+        409,
+        "The ticket of this recovery was issued already",
+        "It is shown once. If it is lost, start a new recovery.",
+    ),
+    "last_credential": Kind(
+        409,
+        "This is the last passkey that can sign in",
+        "Add another one first. To remove it all the same, repeat the request with ?confirm=last.",
+    ),
     "body_too_large": Kind(413, "The body is too large", "Send at most 65536 bytes."),
     "media_type_unsupported": Kind(
         415,
@@ -95,14 +133,16 @@ PROBLEMS: Mapping[str, Kind] = {
     ),
     "rate_limited": Kind(
         429,
-        "Too many ceremonies have been started",
+        "Too many ceremonies have been started, or changes asked for",
         "Wait for as many seconds as the Retry-After header says.",
     ),
     "not_ready": Kind(
         503, "The service is not ready", "Look at `missing` for what cannot be reached, and mend that first."
     ),
     "unavailable": Kind(
-        503, "A part of the service could not be reached", "Try again in a few seconds, with a new ceremony."
+        503,
+        "A part of the service could not be reached",
+        "Try again in a few seconds; a start, with a new ceremony.",
     ),
 }
 

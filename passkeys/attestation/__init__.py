@@ -7,7 +7,7 @@ none of them is anybody's, and the verdict says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +21,15 @@ from passkeys.certificates import ChainInvalid, verify_chain
 from passkeys.credentials import Attestation
 from passkeys.errors import Rejection, RejectionCode, rejected_as
 
-__all__ = ["STRICT", "AnchorsInvalid", "Lenience", "TrustAnchors", "read_anchors", "verify_statement"]
+__all__ = [
+    "ALL_FORMATS",
+    "STRICT",
+    "AnchorsInvalid",
+    "Lenience",
+    "TrustAnchors",
+    "read_anchors",
+    "verify_statement",
+]
 
 # By identifier, as IANA registers them. android-safetynet is gone: its service was shut down.
 FORMATS: Mapping[str, Callable[[Statement, Lenience], Proof]] = MappingProxyType(
@@ -34,6 +42,7 @@ FORMATS: Mapping[str, Callable[[Statement, Lenience], Proof]] = MappingProxyType
         "fido-u2f": fido_u2f.verify,
     }
 )
+ALL_FORMATS = (*FORMATS, "compound")
 
 
 def verify_statement(
@@ -45,16 +54,20 @@ def verify_statement(
     client_data_hash: bytes,
     anchors: TrustAnchors,
     at: datetime,
+    formats: Collection[str] = ALL_FORMATS,
     lenience: Lenience = STRICT,
 ) -> Attestation:
     """Judge the statement about the credential in `auth_data`, which `authenticator_data` was read from.
 
-    `att_stmt` is as CBOR gave it: a map, or of compound an array. Certificates are judged as of `at`. Raises
-    Rejection, and nothing else.
+    `att_stmt` is as CBOR gave it: a map, or of compound an array. Certificates are judged as of `at`. Only `formats`
+    are taken, in a compound statement too. Raises Rejection, and nothing else.
 
     What the caller still owes: whether a verdict as weak as "none", or a chain without an anchor, will do.
     """
     with rejected_as(RejectionCode.ATTESTATION_INVALID):
+        # (1) We know the format, by its identifier, to the letter, and take it. L3 §7.1 step 21.
+        if not isinstance(fmt, str) or fmt not in formats:
+            raise Rejection(RejectionCode.ATTESTATION_FORMAT_UNSUPPORTED)
         if fmt == "compound":
             # L3 §8.9 steps 1 and 2.
             return compound.together(
@@ -67,21 +80,18 @@ def verify_statement(
                         client_data_hash=client_data_hash,
                         anchors=anchors,
                         at=at,
+                        formats=formats,
                         lenience=lenience,
                     )
                     for part, statement in compound.parts(att_stmt)
                 ]
             )
-        # (1) We know the format: by its identifier, to the letter. L3 §7.1 step 21.
-        verify = FORMATS.get(fmt) if isinstance(fmt, str) else None
-        if verify is None:
-            raise Rejection(RejectionCode.ATTESTATION_FORMAT_UNSUPPORTED)
         attested = authenticator_data.attested_credential_data
         if attested is None:
             raise Rejection(RejectionCode.ATTESTED_CREDENTIAL_MISSING)
         statement = Statement(att_stmt, auth_data, authenticator_data.rp_id_hash, attested, client_data_hash)
         # (2) The statement is correct for its format. L3 §7.1 step 22.
-        proof = verify(statement, lenience)
+        proof = FORMATS[fmt](statement, lenience)
         # (3) Its certificates lead to an anchor of ours, if there is any to lead to. L3 §7.1 steps 23 and 24.
         return _verdict(fmt, proof, anchors, at)
 

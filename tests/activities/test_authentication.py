@@ -62,6 +62,7 @@ async def test_a_sign_in_says_who_and_notes_the_use(world: World, store: MemoryS
         "backup_state": False,
         "user_verified": True,
         "clone_suspected": False,
+        "step_up": False,
         "facts": {
             "aaguid": "d0a6dd1e-5ab7-470a-9c3f-deb3ab1e0001",
             "algorithm": -7,

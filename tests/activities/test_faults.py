@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
+from activities.change_credential import change_credential
 from activities.issue_authentication_challenge import issue_authentication_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.record_credential import record_credential
 from activities.retries import PAUSES_S
 from activities.verify_authentication import verify_authentication
+from passkeys.credentials import StandingState
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import StoreUnavailable
 from passkeys.store import Store
 from passkeys.world import World
-from tests.activities.scenes import Json, by_session, enrolled, enrolment, sign_in_request
+from tests.activities.scenes import Json, by_session, decide, enrolled, enrolment, sign_in_request
 from tests.passkeys.stores import Faults, MemoryStore
 from tests.passkeys.worlds import world_of
 
@@ -42,6 +44,46 @@ async def recording_by_session(world: World) -> tuple[Step, Json]:
     return record_credential, by_session(await enrolment(world, "ada", 2), passkey.id)
 
 
+def act(act: str, credential_id: str, **said: Any) -> tuple[Step, Json]:
+    request = {
+        "act_id": f"act-{7:032x}",
+        "act": act,
+        "credential_id": credential_id,
+        "person": "ada",
+        "by": "ada",
+    }
+    return change_credential, {**request, "reason": None, "name": None, "last": False, **said}
+
+
+async def renaming(world: World) -> tuple[Step, Json]:
+    return act("rename", (await enrolled(world)).id, name="blue key")
+
+
+async def removing(world: World) -> tuple[Step, Json]:
+    """One of two, that has been used."""
+    passkey, _ = await enrolled(world, "ada", 1), await enrolled(world, "ada", 2)
+    await verify_authentication(world, await sign_in_request(world, passkey, 3))
+    return act("remove", passkey.id)
+
+
+async def removing_the_last(world: World) -> tuple[Step, Json]:
+    return act("remove", (await enrolled(world)).id, last=True)
+
+
+async def refused_the_last(world: World) -> tuple[Step, Json]:
+    return act("remove", (await enrolled(world)).id)
+
+
+async def disabling(world: World) -> tuple[Step, Json]:
+    return act("disable", (await enrolled(world)).id, person=None, by="grace", reason="lost")
+
+
+async def enabling(world: World) -> tuple[Step, Json]:
+    passkey = await enrolled(world)
+    await decide(world, passkey.id, StandingState.DISABLED)
+    return act("enable", passkey.id, person=None, by="grace", reason="found")
+
+
 async def first_sign_in(world: World) -> tuple[Step, Json]:
     return verify_authentication, await sign_in_request(world, await enrolled(world), 1)
 
@@ -58,6 +100,12 @@ SCENES: dict[str, tuple[Callable[[World], Awaitable[tuple[Step, Json]]], int]] =
     "issue_authentication_challenge": (authentication_challenge, 1),
     "record_credential": (recording, 3),
     "record_credential by session": (recording_by_session, 3),
+    "rename": (renaming, 1),
+    "remove": (removing, 5),
+    "remove the last": (removing_the_last, 4),
+    "do not remove the last": (refused_the_last, 2),
+    "disable": (disabling, 1),
+    "enable": (enabling, 1),
     "first sign-in": (first_sign_in, 1),
     "second sign-in": (second_sign_in, 1),
 }

@@ -19,8 +19,10 @@ from local_host.episode import scheduling_event
 from local_host.sdk import Response, run_orchestrator
 from local_host.walk import Outcome, walk
 from local_host.walk_state import Decision, Identity, Known
+from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.recover_account import recover_account
 from orchestrators.register_passkey import register_passkey
 
 Event = dict[str, Any]
@@ -30,6 +32,8 @@ START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 ORCHESTRATORS: dict[str, Function] = {
     "register_passkey": register_passkey,
     "authenticate_passkey": authenticate_passkey,
+    "recover_account": recover_account,
+    "administer_credential": administer_credential,
     "flush_audit": flush_audit,
 }
 PENDING = Outcome("Pending")
@@ -38,10 +42,13 @@ KNOWN = Known(
         {
             "issue_registration_challenge",
             "issue_authentication_challenge",
+            "issue_recovery_challenge",
             "verify_registration",
             "verify_authentication",
             "resolve_claims",
             "record_credential",
+            "record_recovery",
+            "change_credential",
             "append_audit",
         }
     ),
@@ -94,7 +101,7 @@ class Execution:
 
     def __post_init__(self) -> None:
         self.input_text = json.dumps(json.dumps(self.request))
-        self.instance_id = self.request.get("ceremony_id", "audit-flush")
+        self.instance_id = self.request.get("ceremony_id") or self.request.get("act_id", "audit-flush")
         self.identity = Identity(self.name, self.instance_id, "e1")
         self.function = self.function or ORCHESTRATORS[self.name]
         self.deliver(

@@ -11,15 +11,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.orchestrators.acts import ACTS
 from tests.orchestrators.scenarios import SCENARIOS
 
 HISTORIES = Path(__file__).parent / "histories"
 
 
 def main() -> None:
-    for name, (script, *_) in SCENARIOS.items():
-        text = json.dumps(script().fixture(), indent=1)
-        (HISTORIES / f"{name}.json").write_text(text + "\n", "utf-8")
+    scripts = {name: script for name, (script, *_) in SCENARIOS.items()}
+    scripts |= {f"acts/{name}": script for name, (script, *_) in ACTS.items()}
+    for name, script in scripts.items():
+        file = HISTORIES / f"{name}.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(script().fixture(), indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

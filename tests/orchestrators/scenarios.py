@@ -33,14 +33,34 @@ LIMITS = [
     {"policy": "global", "key": "3", "capacity": 150, "refill_seconds": 60},
 ]
 PERSON_LIMIT = {"policy": "person", "key": "0" * 32, "capacity": 10, "refill_seconds": 600}
+RECOVERY_LIMITS = [
+    {"policy": "recovery-by", "key": "1" * 32, "capacity": 10, "refill_seconds": 3600},
+    {"policy": "recovery-of", "key": "0" * 32, "capacity": 10, "refill_seconds": 3600},
+]
+OPERATOR = "katherine"
+CONFIRMED = {**SIGNED_IN, "person": OPERATOR}
+OPERATORS_CLAIMS = {
+    "person": OPERATOR,
+    "status": "active",
+    "display_name": "Katherine Johnson",
+    "claims": {"roles": ["operator"]},
+}
+DETAILS = {
+    "person": PERSON,
+    "display_name": "Ada Lovelace",
+    "reason": "lost her phone; I have seen her badge",
+    "started_by": "grace",
+}
 
 
 CODE_CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+RECOVERY = f"recovery-{'0' * 31}8"
 SESSION = f"authentication-{'0' * 31}9"
 
 
 def request(kind: str, **said: Any) -> dict[str, Any]:
-    registration = kind == "registration"
+    registration, recovery = kind == "registration", kind == "recovery"
+    limits = {"registration": [PERSON_LIMIT, *LIMITS], "recovery": [*RECOVERY_LIMITS, *LIMITS]}
     return {
         "v": 1,
         "kind": kind,
@@ -48,23 +68,35 @@ def request(kind: str, **said: Any) -> dict[str, Any]:
         "person": PERSON if registration else None,
         "ticket": "a" * 64 if registration else None,
         "network": NETWORK,
-        "deadline_seconds": 300,
-        "limits": [PERSON_LIMIT, *LIMITS] if registration else LIMITS,
+        "deadline_seconds": 900 if recovery else 300,
+        "limits": limits.get(kind, LIMITS),
         "audit_shard": "02",
-        "mediation": "modal",
+        "mediation": None if recovery else "modal",
         "code_challenge": CODE_CHALLENGE,
         "username": None,
         "session": None,
         "session_credential": None,
-        "details": None,
+        "recovery": None,
+        "details": DETAILS if recovery else None,
         "wishes": None,
         **said,
     }
 
 
+ORCHESTRATOR_OF = {
+    "registration": "register_passkey",
+    "authentication": "authenticate_passkey",
+    "recovery": "recover_account",
+}
+VERIFY_OF = {
+    "registration": "verify_registration",
+    "authentication": "verify_authentication",
+    "recovery": "verify_authentication",
+}
+
+
 def start(kind: str, function: Any = None, **said: Any) -> Execution:
-    name = {"registration": "register_passkey", "authentication": "authenticate_passkey"}[kind]
-    return Execution(name, request(kind, **said), function)
+    return Execution(ORCHESTRATOR_OF[kind], request(kind, **said), function)
 
 
 def admit(run: Execution, refuse: str | None = None) -> Execution:
@@ -91,7 +123,7 @@ def answer(run: Execution) -> Execution:
 def judge(run: Execution, verdict: dict[str, Any], claims: dict[str, Any]) -> Execution:
     kind = run.request["kind"]
     run.later(milliseconds=30)
-    run.deliver(run.done(f"verify_{kind}", verdict), run.done("resolve_claims", claims))
+    run.deliver(run.done(VERIFY_OF[kind], verdict), run.done("resolve_claims", claims))
     return run
 
 
@@ -118,6 +150,35 @@ def registration_ticket_used() -> Execution:
 def registration_not_recorded() -> Execution:
     run = judge(answer(admit(start("registration"))), REGISTERED, CLAIMS)
     run.deliver(run.failed("record_credential"))
+    return run
+
+
+def registration_by_recovery() -> Execution:
+    """With the ticket of a recovery: the audit says which."""
+    run = judge(answer(admit(start("registration", recovery=RECOVERY))), REGISTERED, CLAIMS)
+    run.deliver(run.done("record_credential", {"recorded": True}))
+    return run
+
+
+def _recovery(recording: dict[str, Any]) -> Callable[[], Execution]:
+    def script() -> Execution:
+        run = judge(answer(admit(start("recovery"))), CONFIRMED, OPERATORS_CLAIMS)
+        run.deliver(run.done("record_recovery", recording))
+        return run
+
+    return script
+
+
+def recovery_not_recorded() -> Execution:
+    run = judge(answer(admit(start("recovery"))), CONFIRMED, OPERATORS_CLAIMS)
+    run.deliver(run.failed("record_recovery"))
+    return run
+
+
+def recovery_expired() -> Execution:
+    run = admit(start("recovery"))
+    run.later(seconds=900)
+    run.deliver(run.fired())
     return run
 
 
@@ -220,6 +281,42 @@ SCENARIOS: dict[str, tuple[Callable[[], Execution], str, str | None, str]] = {
     "registration_completed": (registration_completed, "completed", None, "recording"),
     "authentication_completed": (_authentication(SIGNED_IN, CLAIMS), "completed", None, "recording"),
     "registration_by_session": (registration_by_session, "completed", None, "recording"),
+    "registration_by_recovery": (registration_by_recovery, "completed", None, "recording"),
+    "recovery_completed": (_recovery({"recorded": True}), "completed", None, "recording"),
+    "recovery_by_starter": (
+        _recovery({"recorded": False, "reason": "confirmed_by_starter"}),
+        "refused",
+        "confirmed_by_starter",
+        "recording",
+    ),
+    "recovery_by_disabled": (
+        lambda: judge(
+            answer(admit(start("recovery"))), CONFIRMED, {**OPERATORS_CLAIMS, "status": "disabled"}
+        ),
+        "refused",
+        "person_disabled",
+        "resolving_claims",
+    ),
+    "recovery_rejected": (
+        lambda: judge(answer(admit(start("recovery"))), REJECTED, OPERATORS_CLAIMS),
+        "rejected",
+        "signature_invalid",
+        "verifying",
+    ),
+    "recovery_expired": (recovery_expired, "expired", None, "awaiting_authenticator"),
+    "recovery_limited_by": (
+        lambda: admit(start("recovery"), refuse="recovery-by"),
+        "rate_limited",
+        None,
+        "admitting",
+    ),
+    "recovery_limited_of": (
+        lambda: admit(start("recovery"), refuse="recovery-of"),
+        "rate_limited",
+        None,
+        "admitting",
+    ),
+    "recovery_failed_recording": (recovery_not_recorded, "failed", "dependency_failed", "recording"),
     "authentication_stepped_up": (_authentication(STEPPED_UP, CLAIMS), "completed", None, "recording"),
     "one_by_one": (one_by_one, "completed", None, "recording"),
     "answered_twice": (answered_twice, "completed", None, "recording"),

@@ -14,6 +14,7 @@ from azure.durable_functions import DurableOrchestrationContext
 from orchestrators import ceremony as ceremony_module
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.ceremony import _Progress
+from orchestrators.recover_account import recover_account
 from orchestrators.register_passkey import register_passkey
 from passkeys.audit import canonical
 from passkeys.ceremony import TRANSITIONS, Event, Stage
@@ -22,7 +23,10 @@ from tests.orchestrators.context import START, RecordingContext, Task
 from tests.orchestrators.scenarios import (
     ANSWER,
     CLAIMS,
+    CONFIRMED,
     CREDENTIAL,
+    DETAILS,
+    OPERATORS_CLAIMS,
     OPTIONS,
     PERSON,
     REGISTERED,
@@ -34,10 +38,16 @@ from tests.orchestrators.scenarios import (
 Run = Generator[Any, Any, Any]
 
 
+FUNCTIONS: dict[str, Any] = {
+    "registration": register_passkey,
+    "authentication": authenticate_passkey,
+    "recovery": recover_account,
+}
+
+
 def begin(kind: str, **said: Any) -> tuple[RecordingContext, Run, Task]:
     context = RecordingContext(request(kind, **said))
-    function = register_passkey if kind == "registration" else authenticate_passkey
-    run = function(context)  # type: ignore[arg-type]
+    run = FUNCTIONS[kind](context)
     return context, run, next(run)
 
 
@@ -153,6 +163,46 @@ def test_a_credential_is_recorded_only_after_both_verdicts() -> None:
         "ticket": "a" * 64,
         "credential": CREDENTIAL,
     }
+
+
+def test_a_recovery_records_the_answer_itself() -> None:
+    """Its challenge is for the details; the record gets the signed answer, who gave it, and what it was for."""
+    context, run, first = begin("recovery")
+    assert [task.name for task in first.children] == [
+        f"rate_limiter/recovery-by|{'1' * 32}/take",
+        f"rate_limiter/recovery-of|{'0' * 32}/take",
+        "rate_limiter/network|203.0.113.0-24/take",
+        "rate_limiter/global|3/take",
+        "issue_recovery_challenge",
+    ]
+    ceremony_id = request("recovery")["ceremony_id"]
+    assert first.children[-1].input == {
+        "ceremony_id": ceremony_id,
+        "details": DETAILS,
+        "deadline_seconds": 900,
+    }
+    output, (judging, recording) = finish(
+        run, first, [{**CONFIRMED, "step_up": True}, OPERATORS_CLAIMS], [{"recorded": True}]
+    )
+    verify, claims = judging.children
+    assert (verify.name, verify.input["details"]) == ("verify_authentication", DETAILS)
+    # Whose answer it is, nobody knows before: the person to be recovered is not the one who is asked about.
+    assert claims.input == {"person": None, "credential_id": ANSWER["id"]}
+    (record,) = recording.children
+    assert (record.name, record.input) == (
+        "record_recovery",
+        {
+            "ceremony_id": ceremony_id,
+            "details": DETAILS,
+            "response": ANSWER,
+            "confirmed_by": "katherine",
+            "credential_id": "Y3JlZA",
+            "step_up": True,
+        },
+    )
+    assert (output["outcome"], output["person"]["id"]) == ("completed", "katherine")
+    ((_, _, entry),) = context.signals
+    assert (entry["person"], entry["details"]) == ("katherine", DETAILS)
 
 
 def finish(run: Run, first: Task, *results: Any) -> tuple[dict[str, Any], list[Task]]:

@@ -7,7 +7,7 @@ import pytest
 from local_host import history
 from passkeys.ceremony import Outcome
 from tests.orchestrators.episodes import Execution
-from tests.orchestrators.scenarios import PERSON, SCENARIOS, admit, answer, start
+from tests.orchestrators.scenarios import DETAILS, OPERATOR, PERSON, RECOVERY, SCENARIOS, admit, answer, start
 
 
 @pytest.fixture(params=sorted(SCENARIOS))
@@ -30,7 +30,9 @@ def test_only_a_completed_ceremony_names_a_person(scenario: tuple[Execution, str
     run, outcome, _, _ = scenario
     told = (run.output["person"], run.output["credential_id"])
     if outcome == "completed":
-        assert told == ({"id": PERSON, "display_name": "Ada Lovelace"}, "Y3JlZA")
+        who = {"id": PERSON, "display_name": "Ada Lovelace"}
+        confirmed = {"id": OPERATOR, "display_name": "Katherine Johnson"}
+        assert told == (confirmed if run.request["kind"] == "recovery" else who, "Y3JlZA")
     else:
         assert told == (None, None)
 
@@ -104,3 +106,27 @@ def test_a_sign_in_is_four_episodes_and_short() -> None:
     ]
     kinds = [event["EventType"] for event in run.events]
     assert kinds.count(history.TIMER_CREATED) == 1
+
+
+def test_a_recovery_says_who_confirmed_what(scenario: tuple[Execution, str, str | None, str]) -> None:
+    """The audit entry of a recovery, however it ended, has its details; its person is whoever gave a genuine answer."""
+    run, outcome, _, _ = scenario
+    (entry,) = [entry for _, operation, entry in run.signals() if operation == "record"]
+    if run.request["kind"] == "recovery":
+        assert entry["details"] == DETAILS
+        answered = outcome in {"completed", "refused"} or entry["stages"][-2][0] == "recording"
+        assert entry["person"] == (OPERATOR if answered else None)
+
+
+def test_a_registration_by_recovery_names_it() -> None:
+    """Whoever reads of the new passkey finds the recovery that allowed it."""
+    run = SCENARIOS["registration_by_recovery"][0]()
+    ((_, _, entry),) = run.signals()
+    assert (entry["recovery"], entry["person"]) == (RECOVERY, PERSON)
+
+
+def test_a_recovery_shows_what_it_is_for_while_it_waits() -> None:
+    """Whoever is to confirm sees the details that the challenge commits to, and until when."""
+    run = admit(start("recovery"))
+    assert run.custom_status["details"] == DETAILS
+    assert run.custom_status["expiresAt"] == "2026-01-01T12:15:00.000Z"

@@ -11,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from activities.record_recovery import record_recovery
 from passkeys.audit import EMPTY, sealed
 from passkeys.cli import main
+from passkeys.credentials import credential_name
 from passkeys.embedded import EmbeddedStore
+from passkeys.recoveries import recovery_name
 from passkeys.tickets import digest_of, find_ticket
+from tests.activities.scenes import enrolled
+from tests.activities.test_recovery import confirmation
 from tests.passkeys.test_audit import content
-from tests.passkeys.worlds import Clock, CountedBytes
+from tests.passkeys.worlds import Clock, CountedBytes, world_of
 
 LINK = re.compile(r"http://localhost:7071/#ticket=([A-Za-z0-9_-]{43})")
 
@@ -228,6 +233,60 @@ def test_a_known_head_that_is_gone_is_found(tmp_path: Path, capsys: pytest.Captu
     assert head is not None
     assert run("audit", "verify", "--head", head[1], state=tmp_path / "old") == 1
     assert "entry 3: truncated" in capsys.readouterr().out
+
+
+async def recover(state: Path) -> None:
+    """Two confirmed recoveries, of which the passkey of the second is gone."""
+    store = EmbeddedStore(state / "store")
+    world = world_of(store)
+    for number in (1, 2):
+        passkey = await enrolled(world, "katherine", number)
+        asked = await confirmation(world, passkey, ceremony_id=f"recovery-{number:032x}")
+        assert await record_recovery(world, asked) == {"recorded": True}
+    await store.delete(credential_name(passkey.id))
+    store.close()
+
+
+def test_confirmed_recoveries_prove_themselves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each by its own record, also when the passkey is gone; exit 0, and who confirmed what."""
+    assert run("recovery", "verify", state=tmp_path) == 3
+    asyncio.run(recover(tmp_path))
+    assert run("recovery", "verify", state=tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["proven", "proven"]
+    assert all("ada, started by grace, confirmed by katherine" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("what", "instead"),
+    [
+        ('"person":"ada"', '"person":"mallory"'),
+        ('"reason":"lost', '"reason":"found'),
+        ('"by":"katherine"', '"by":"grace"'),
+        ('"signature":"M', '"signature":"N'),
+    ],
+)
+def test_a_recovery_that_was_altered_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str, instead: str
+) -> None:
+    """Another person, reason or operator than was signed for, or another signature: exit 1, and which."""
+    asyncio.run(recover(tmp_path))
+
+    async def alter() -> None:
+        store = EmbeddedStore(tmp_path / "store")
+        name = recovery_name(f"recovery-{1:032x}")
+        document = await store.get(name)
+        assert document is not None
+        data = document.data.replace(what.encode(), instead.encode())
+        assert data != document.data
+        await store.replace(name, data, etag=document.etag)
+        store.close()
+
+    asyncio.run(alter())
+    assert run("recovery", "verify", state=tmp_path) == 1
+    broken, proven = capsys.readouterr().out.splitlines()
+    assert broken.startswith(f"BROKEN  recoveries/recovery-{1:032x}.json")
+    assert proven.startswith("proven")
 
 
 @pytest.mark.parametrize(

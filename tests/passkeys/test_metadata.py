@@ -226,8 +226,13 @@ def test_metadata_survives_its_document() -> None:
 
 
 def test_the_anchors_of_each_model() -> None:
-    """By AAGUID and by key identifier; a model without any is not there, and nor is anything without metadata."""
-    assert anchors_of(FULL) == {AAGUID: (b"one", b"two"), KEY_IDENTIFIER: (b"two",), "0" * 40: (b"two",)}
+    """By AAGUID and by key identifier. One that has none is there: nobody vouches for it, anchors of its format included."""
+    assert anchors_of(FULL) == {
+        AAGUID: (b"one", b"two"),
+        KEY_IDENTIFIER: (b"two",),
+        "0" * 40: (b"two",),
+        OTHER: (),
+    }
     assert anchors_of(None) == {}
 
 

@@ -75,7 +75,7 @@ def test_a_good_blob_says_what_it_holds() -> None:
         StatusReport("FIDO_CERTIFIED_L1", date(2020, 5, 12), date(2030, 1, 1), 2),
         StatusReport("NOT_FIDO_CERTIFIED", None, None, None),
     )
-    assert anchors_of(metadata) == {AAGUID: (ROOT.der, INTERMEDIATE.der)}
+    assert anchors_of(metadata) == {AAGUID: (ROOT.der, INTERMEDIATE.der), KEY_IDENTIFIER: ()}
     assert model.icon is not None
     assert found.icons == {model.icon: PNG}
     old = metadata.models[KEY_IDENTIFIER]

@@ -76,10 +76,10 @@ def test_answers_come_from_pages_and_from_named_apps() -> None:
     [
         ((), (), MODEL, None),
         ((MODEL,), (), MODEL, None),
-        ((MODEL,), (), OTHER, "aaguid_not_allowed"),
-        ((), (MODEL,), MODEL, "aaguid_denied"),
+        ((MODEL,), (), OTHER, "model_not_allowed"),
+        ((), (MODEL,), MODEL, "model_denied"),
         ((), (MODEL,), OTHER, None),
-        ((MODEL,), (MODEL,), MODEL, "aaguid_denied"),
+        ((MODEL,), (MODEL,), MODEL, "model_denied"),
     ],
 )
 def test_lists_of_models(

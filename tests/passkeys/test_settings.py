@@ -10,6 +10,7 @@ import pytest
 from passkeys.errors import SettingsError
 from passkeys.rate_limit import Limit
 from passkeys.settings import SETTINGS, Settings, load
+from tests.metadata_kit import INTERMEDIATE, ROOT, write_root
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 ROWS = {
@@ -84,10 +85,22 @@ WRONG = {
     "PASSKEYS_CREDENTIAL_PROTECTION": ["3"],
     "PASSKEYS_USER_VERIFICATION": ["discouraged"],
     "PASSKEYS_ALGORITHMS": ["RS1", "ES256,ES256", "-7", ","],
+    "PASSKEYS_METADATA": [
+        "http://mds.fidoalliance.org/", "https://", "https://user@mds.example/", "https://mds.example/#x", "https://mds.example:x/",
+        "ftp://mds.example/", "/nowhere/blob.jwt", "https://mds.example/a b",
+    ],
+    "PASSKEYS_METADATA_ROOT": ["/nowhere/root.pem", __file__],
+    "PASSKEYS_METADATA_SIGNER": ["https://mds.example", "MDS.example"],
+    "PASSKEYS_METADATA_SCHEDULE": ["daily"],
+    "PASSKEYS_METADATA_PROHIBITED": ["revoked", "REVOKED,REVOKED", "none,REVOKED"],
+    "PASSKEYS_UNKNOWN_MODELS": ["deny"],
+    "PASSKEYS_CERTIFICATION": ["FIDO_CERTIFIED_L4"],
+    "PASSKEYS_REVOKED_CREDENTIALS": ["step_up", "ignore"],
     "PASSKEYS_HINTS": ["phone", "hybrid,hybrid"],
     "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
     "PASSKEYS_LIMIT_PERSON": ["ten/600"],
     "PASSKEYS_LIMIT_ACTS": ["30"],
+    "PASSKEYS_LIMIT_RECOVERIES": ["10"],
     "PASSKEYS_LIMIT_GLOBAL": ["600 / 60"],
     "PASSKEYS_LIMIT_GLOBAL_SHARDS": ["0", "65"],
     "PASSKEYS_AUDIT_SHARDS": ["0", "65"],
@@ -95,7 +108,10 @@ WRONG = {
     "PASSKEYS_TICKET_SECONDS": ["59", "2592001"],
     "PASSKEYS_SESSION_SECONDS": ["59", "3601", "1h"],
     "PASSKEYS_FRESH_SECONDS": ["29", "3601"],
+    "PASSKEYS_RECOVERY_OPERATORS": ["0", "3", "two"],
+    "PASSKEYS_RECOVERY_SECONDS": ["59", "3601"],
     "PASSKEYS_OPERATOR_ROLE": ["the operator", " ", "x" * 129, "op,erator", "-"],
+    "PASSKEYS_RELATED_ORIGINS": ["example.com", "https://example.com/", "http://example.com", "https://a.example,https://a.example", ","],
     "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
     "PASSKEYS_DIRECTORY": ["/nowhere/people.json"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
@@ -181,6 +197,17 @@ CONTRADICTIONS = [
     ),
     ({"PASSKEYS_RP_ID": "example.org"}, "does not belong to PASSKEYS_RP_ID"),
     ({"PASSKEYS_LIMIT_GLOBAL": "3/60"}, "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more"),
+    (
+        {"PASSKEYS_RELATED_ORIGINS": "http://app.localhost:7071"},
+        "belongs to PASSKEYS_RP_ID='localhost' already",
+    ),
+    ({"PASSKEYS_RELATED_ORIGINS": "https://co.uk"}, "has no domain of its own"),
+    (
+        {
+            "PASSKEYS_RELATED_ORIGINS": "https://a.com,https://b.com,https://c.com,https://d.com,https://e.com,https://f.com"
+        },
+        "has 6 domain labels \\(a, b, c, d, e, f\\)",
+    ),
     ({"PASSKEYS_TOP_ORIGINS": "https://example.com"}, "PASSKEYS_TOP_ORIGINS: says nothing"),
     ({"PASSKEYS_ATTESTATION_TRUST": "trusted"}, "nobody could enrol while PASSKEYS_ATTESTATION='none'"),
     (
@@ -244,3 +271,36 @@ def test_a_whole_policy_is_taken(tmp_path: Path) -> None:
 def test_an_empty_value_is_not_set() -> None:
     """As Azure and local.settings.json write "not set"."""
     assert load({setting.name: "" for setting in SETTINGS}) == load({})
+
+
+def test_metadata_needs_its_root_and_the_root_its_metadata(tmp_path: Path) -> None:
+    """One without the other is a mistake; both together are read: the file's certificates, in DER."""
+    root = str(write_root(tmp_path / "root.pem", ROOT, INTERMEDIATE))
+    source = "https://mds.fidoalliance.org/"
+    settings = load({"PASSKEYS_METADATA": source, "PASSKEYS_METADATA_ROOT": root})
+    assert (settings.metadata, settings.metadata_root) == (source, (ROOT.der, INTERMEDIATE.der))
+    for environ in ({"PASSKEYS_METADATA": source}, {"PASSKEYS_METADATA_ROOT": root}):
+        with pytest.raises(SettingsError, match="must be set with"):
+            load(environ)
+
+
+def test_metadata_may_be_a_file(tmp_path: Path) -> None:
+    """One that is there: a path that is misspelt is found at the start."""
+    blob = tmp_path / "blob.jwt"
+    root = str(write_root(tmp_path / "root.pem"))
+    blob.write_text("x")
+    assert load({"PASSKEYS_METADATA": str(blob), "PASSKEYS_METADATA_ROOT": root}).metadata == str(blob)
+
+
+@pytest.mark.parametrize(
+    "environ", [{"PASSKEYS_UNKNOWN_MODELS": "refuse"}, {"PASSKEYS_CERTIFICATION": "FIDO_CERTIFIED_L1"}]
+)
+def test_what_metadata_alone_can_tell_needs_metadata(environ: dict[str, str]) -> None:
+    """Else nobody could register, and the first to notice would be a person."""
+    with pytest.raises(SettingsError, match="without PASSKEYS_METADATA"):
+        load(environ)
+
+
+def test_no_status_need_be_prohibited() -> None:
+    """An empty value means the default, so there is a word for it."""
+    assert load({"PASSKEYS_METADATA_PROHIBITED": "none"}).metadata_prohibited == ()

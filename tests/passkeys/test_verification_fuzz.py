@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from demo.authenticator import Passkey, create, from_base64url, get
 from passkeys.algorithms import ALGORITHMS
+from passkeys.attestation import TrustAnchors
 from passkeys.errors import Rejection, RejectionCode, rejected_as
 from passkeys.extensions import EXTENSIONS, creation_inputs
 from passkeys.offer import AuthenticationOffer, RegistrationOffer
 from passkeys.response import AuthenticationResponse, RegistrationResponse, decode_base64url
 from passkeys.verification import KnownCredential, verify_authentication, verify_registration
+from tests.passkeys.attestation.statements import VECTORS
 from tests.passkeys.test_verification_attacks import CHALLENGE, CREATION, LAX, NOW, ORIGIN, REQUEST, known
-from tests.passkeys.test_verification_vectors import VECTORS
 
 ID = "AQID"
 ASKED = creation_inputs(EXTENSIONS, protection_required=False)
@@ -44,6 +45,7 @@ def register(client_data_json: bytes, attestation_object: bytes) -> None:
                 extensions=ASKED,
             ),
             mediation="modal",
+            trust_anchors=TrustAnchors(),
             at=NOW,
         )
     except Rejection:
@@ -214,6 +216,7 @@ def test_no_vector_with_changed_bytes_escapes(name: str, data: st.DataObject) ->
                 extensions=ASKED,
             ),
             mediation="modal",
+            trust_anchors=TrustAnchors(),
             at=NOW,
         )
     except Rejection:

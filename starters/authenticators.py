@@ -1,0 +1,70 @@
+"""Authenticators as people see them: the model's name and its picture, as far as they are known."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azure.functions import HttpRequest, HttpResponse
+
+from passkeys.world import World
+from starters.answers import by_method
+from starters.headers import API_HEADERS
+from starters.problems import RefusedError
+
+AAGUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# PNG, third edition, §5.2. Nothing else is served: an SVG could carry script.
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a model: what people call it, and whether there is a picture."""
+
+    name: str | None
+    has_icon: bool
+
+
+async def known_models(world: World, aaguids: set[str]) -> Mapping[str, Known]:
+    """What is known of these models. Of those that nobody knows, nothing."""
+    models: Any = getattr(world, "models", None)
+    metadata = None if models is None else await models.current()
+    listed = {} if metadata is None else metadata.models
+    return {
+        aaguid: Known(listed[aaguid].name or None, listed[aaguid].icon is not None)
+        for aaguid in aaguids
+        if aaguid in listed
+    }
+
+
+def authenticator_view(aaguid: str, known: Known | None, *, proven: bool) -> dict[str, Any]:
+    """One authenticator. `proven`: an attestation vouches for the model; else its AAGUID is what it says of itself."""
+    return {
+        "aaguid": aaguid,
+        "name": known.name if known else None,
+        "icon": icon_path(aaguid) if known and known.has_icon else None,
+        "proven": proven,
+    }
+
+
+def icon_path(aaguid: str) -> str:
+    """Where a model's picture is, relative to this service."""
+    return f"/authenticators/{aaguid}/icon"
+
+
+async def authenticator_icon(world: World, req: HttpRequest) -> HttpResponse:
+    """GET /authenticators/{aaguid}/icon: the model's picture, out of the metadata."""
+
+    async def get() -> HttpResponse:
+        aaguid = req.route_params.get("aaguid", "")
+        models: Any = getattr(world, "models", None)
+        picture: bytes | None = None
+        if models is not None and AAGUID.fullmatch(aaguid):
+            picture = await models.icon(aaguid)
+        if picture is None or not picture.startswith(_PNG):
+            raise RefusedError("icon_unknown")
+        # The same for everybody, and seldom another: the one answer of the API that may be kept.
+        headers = {**API_HEADERS, "Content-Type": "image/png", "Cache-Control": "public, max-age=86400"}
+        return HttpResponse(picture, headers=headers)
+
+    return await by_method(req, {"GET": get})

@@ -1,0 +1,76 @@
+"""Every way in which an act can go, as scripts over `Execution`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.orchestrators.episodes import Execution
+from tests.orchestrators.scenarios import NO, YES
+
+LIMIT = {"policy": "acts", "key": "1" * 32, "capacity": 30, "refill_seconds": 600}
+CHANGED = {"changed": True, "person": "ada", "reason": None}
+UNKNOWN = {"changed": False, "person": "ada", "reason": "credential_unknown"}
+LAST = {"changed": False, "person": "ada", "reason": "last_credential"}
+
+
+def act_request(act: str, **said: Any) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "act_id": f"act-{'0' * 31}1",
+        "act": act,
+        "credential_id": "Y3JlZA",
+        "person": "ada",
+        "by": "ada",
+        "reason": None,
+        "name": None,
+        "last": False,
+        "limits": [LIMIT],
+        "audit_shard": "02",
+        **said,
+    }
+
+
+def begun(act: str, **said: Any) -> Execution:
+    return Execution("administer_credential", act_request(act, **said))
+
+
+def admitted(run: Execution, answer: dict[str, Any] = YES) -> Execution:
+    run.later(milliseconds=20)
+    run.deliver(run.answered(f"@rate_limiter@acts|{LIMIT['key']}", answer))
+    return run
+
+
+def changed(run: Execution, result: dict[str, Any]) -> Execution:
+    admitted(run)
+    run.later(milliseconds=20)
+    run.deliver(run.done("change_credential", result))
+    return run
+
+
+def change_failed() -> Execution:
+    run = admitted(begun("remove"))
+    run.deliver(run.failed("change_credential"))
+    return run
+
+
+def limiter_failed() -> Execution:
+    run = begun("remove")
+    run.deliver(run.answered(f"@rate_limiter@acts|{LIMIT['key']}", "broken", error=True))
+    return run
+
+
+BY_OPERATOR = {"person": None, "by": "grace", "reason": "reported lost"}
+
+# name: (script, outcome, exact reason)
+ACTS: dict[str, tuple[Callable[[], Execution], str, str | None]] = {
+    "renamed": (lambda: changed(begun("rename", name="blue key"), CHANGED), "completed", None),
+    "removed": (lambda: changed(begun("remove"), CHANGED), "completed", None),
+    "disabled": (lambda: changed(begun("disable", **BY_OPERATOR), CHANGED), "completed", None),
+    "enabled": (lambda: changed(begun("enable", **BY_OPERATOR), CHANGED), "completed", None),
+    "refused_last": (lambda: changed(begun("remove"), LAST), "refused", "last_credential"),
+    "refused_unknown": (lambda: changed(begun("rename"), UNKNOWN), "refused", "credential_unknown"),
+    "refused_limit": (lambda: admitted(begun("remove"), NO), "refused", "rate_limited"),
+    "failed_change": (change_failed, "failed", "dependency_failed"),
+    "failed_limiter": (limiter_failed, "failed", "dependency_failed"),
+}
