@@ -4,8 +4,8 @@ Obligations of this file:
 1. A person of a conformance run is `conformance.` and a digest of the name that the tool made up: nobody of the
    directory, whatever name that is, and nobody at all once the door is closed.
 2. A wish changes what is offered. The response is then held against what was offered, as any other is.
-3. The policy of these ceremonies leaves to the offer what the tools want to ask for. It may be stricter than others',
-   and never laxer than WebAuthn Level 3.
+3. The policy of these ceremonies leaves to the offer what the tools want to ask for. Beyond that it may be stricter
+   than others', and never laxer than WebAuthn Level 3; it knows one TPM vendor more, which FIDO's tools are.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from passkeys.algorithms import ALGORITHMS
+from passkeys.attestation import ALL_FORMATS
 from passkeys.directory import Directory, Person, PersonStatus
 from passkeys.policy import Policy, policy_of
 from passkeys.settings import Settings
@@ -26,6 +27,10 @@ Json = dict[str, Any]
 
 PERSON_PREFIX = "conformance."
 _PERSON = re.compile(re.escape(PERSON_PREFIX) + r"[0-9a-f]{32}\Z")
+
+
+# In no list of the TCG's: what the tools' own TPMs call their manufacturer.
+_FIDO_TPM_VENDOR = "id:FFFFF1D0"
 
 
 def person_of(username: str) -> str:
@@ -57,8 +62,15 @@ def policy_for(request: Mapping[str, Any], settings: Settings) -> Policy:
     policy = policy_of(settings)
     if wishes_in(request, settings) is None:
         return policy
-    # As asked: "required" is held against the answer, whatever the settings demand of others.
-    return replace(policy, user_verification_required=False)
+    return replace(
+        policy,
+        # As asked: "required" is held against the answer, whatever the settings demand of others.
+        user_verification_required=False,
+        attestation_formats=frozenset(ALL_FORMATS),
+        lenience=replace(policy.lenience, tpm_vendors=policy.lenience.tpm_vendors | {_FIDO_TPM_VENDOR}),
+        token_binding_checked=True,
+        chains_exact=True,
+    )
 
 
 def as_wished(options: Json, wishes: Mapping[str, Any] | None) -> Json:

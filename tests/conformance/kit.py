@@ -108,7 +108,7 @@ def _key(alg: int) -> Any:
 
 
 @cache
-def _attestation_key() -> Any:
+def attestation_key() -> Any:
     """The key of the model, and of no credential."""
     return ec.generate_private_key(ec.SECP256R1())
 
@@ -217,7 +217,7 @@ def make(
             auth_data=auth_data(data),
             client_data=said if isinstance(said, bytes) else json.dumps(said).encode(),
             att_stmt=None,
-            attestation_key=_attestation_key(),
+            attestation_key=attestation_key(),
             credential_key=credential.key,
         ),
     )

@@ -18,11 +18,12 @@ from tests.conformance.tool import Browser, somebody
 Json = dict[str, Any]
 Change = Callable[[Json], Any]
 
-UNREADABLE, TYPE, CHALLENGE, ORIGIN = (
+UNREADABLE, TYPE, CHALLENGE, ORIGIN, BINDING = (
     "client_data_unreadable",
     "client_data_type_unexpected",
     "challenge_mismatch",
     "origin_unexpected",
+    "token_binding_malformed",
 )
 NOT_TEXT: dict[str, Any] = {"a number": 7, "true": True, "null": None, "a list": ["x"], "an object": {}}
 OTHER = {"webauthn.create": "webauthn.get", "webauthn.get": "webauthn.create"}
@@ -72,6 +73,21 @@ CASES = [
     pytest.param(respelt("origin", lambda text: text + "0"), ORIGIN, id="F-14 origin of another port"),
     pytest.param(respelt("origin", lambda text: text + "/"), ORIGIN, id="F-14 origin with a path"),
     pytest.param(respelt("origin", str.upper), ORIGIN, id="F-14 origin in capitals"),
+    *rows(
+        "F-15", "tokenBinding", {"a text": "supported", "a number": 7, "null": None, "a list": []}, BINDING
+    ),
+    *rows("F-16", "tokenBinding", {"empty": {}, "without status": {"id": "AAAA"}}, BINDING),
+    *rows(
+        "F-17",
+        "tokenBinding",
+        {
+            "of another status": {"status": "odd"},
+            "of an empty status": {"status": ""},
+            "of a status that is a number": {"status": 7},
+            "of a status that is a list": {"status": ["present"]},
+        },
+        BINDING,
+    ),
     # Beyond the documented list.
     pytest.param(encoded(lambda data: b""), "response_malformed", id="nothing"),
     pytest.param(encoded(lambda data: b"[]"), UNREADABLE, id="a list"),
@@ -90,6 +106,16 @@ CASES = [
     # What may be there.
     pytest.param(encoded(lambda data: b"\xef\xbb\xbf" + data), "ok", id="a byte order mark"),
     pytest.param(encoded(lambda data: data.replace(b", ", b",\n  ")), "ok", id="with white space"),
+    *rows(
+        "binding",
+        "tokenBinding",
+        {
+            "supported": {"status": "supported"},
+            "present": {"status": "present", "id": "AAAA"},
+            "not supported": {"status": "not-supported"},
+        },
+        "ok",
+    ),
     *rows("cross", "crossOrigin", {"false": False}, "ok"),
     *rows("more", "clientExtensions", {"of old": {}, "of any type": 7}, "ok"),
     *rows("more", "hashAlgorithm", {"of old": "SHA-256"}, "ok"),

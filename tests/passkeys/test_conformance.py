@@ -13,6 +13,7 @@ from activities.issue_registration_challenge import issue_registration_challenge
 from activities.own_credentials import MAX_LISTED
 from orchestrators.ceremony import MAX_OPTIONS
 from passkeys.algorithms import ALGORITHMS
+from passkeys.attestation import ALL_FORMATS
 from passkeys.conformance import ConformanceDirectory, as_wished, person_of, policy_for
 from passkeys.credentials import CredentialDescriptor, dump_marker, marker_name
 from passkeys.directory import DEMO_PEOPLE, PERSON_ID, PersonStatus, StaticDirectory
@@ -141,10 +142,22 @@ async def test_the_largest_wishes_fit_the_custom_status(letter: str) -> None:
 
 
 def test_the_door_judges_by_a_policy_of_its_own() -> None:
-    """User verification as it was asked for; all else as the settings have it, for nobody laxer than they are."""
-    ordinary = policy_of(load({}))
-    assert ordinary.user_verification_required
-    assert policy_for({"wishes": WISHES}, OPENED) == replace(ordinary, user_verification_required=False)
+    """User verification as asked, every format, FIDO's own TPM vendor, and two rules more; all else as in the settings."""
+    narrow = {"PASSKEYS_ATTESTATION_FORMATS": "packed", "PASSKEYS_ATTESTATION_TPM_VENDORS": "id:00000000"}
+    for environ in ({}, {**narrow, "PASSKEYS_SIGN_COUNT": "flag"}):
+        ordinary = policy_of(load(environ))
+        assert ordinary.user_verification_required
+        assert (ordinary.token_binding_checked, ordinary.chains_exact) == (False, False)
+        opened = load({**environ, "PASSKEYS_CONFORMANCE": "on"})
+        vendors = ordinary.lenience.tpm_vendors | {"id:FFFFF1D0"}
+        assert policy_for({"wishes": WISHES}, opened) == replace(
+            ordinary,
+            user_verification_required=False,
+            attestation_formats=frozenset(ALL_FORMATS),
+            lenience=replace(ordinary.lenience, tpm_vendors=vendors),
+            token_binding_checked=True,
+            chains_exact=True,
+        )
 
 
 def test_everybody_elses_policy_is_that_of_the_settings() -> None:
