@@ -34,11 +34,11 @@ def verify(statement: Statement, lenience: Lenience) -> Proof:
     if len(members["x5c"]) != 1:
         raise Rejection(RejectionCode.ATTESTATION_FIDO_U2F_CERTIFICATE_COUNT)
     leaf = read_leaf(members["x5c"][0], RejectionCode.ATTESTATION_FIDO_U2F_CERTIFICATE_UNREADABLE)
-    if not _is_p256(leaf.key):
+    if not isinstance(leaf.key, EllipticCurvePublicKey) or not isinstance(leaf.key.curve, SECP256R1):
         raise Rejection(RejectionCode.ATTESTATION_FIDO_U2F_CERTIFICATE_KEY)
-    # (3) The credential's key is of P-256 too, and is written as U2F does: uncompressed. §8.6 steps 3 and 4.
+    # (3) The credential's key is of ES256, and so of P-256; U2F writes it uncompressed. §8.6 steps 3 and 4.
     alg, key = credential_key(statement)
-    if alg != _ES256 or not _is_p256(key):
+    if alg != _ES256:
         raise Rejection(RejectionCode.ATTESTATION_FIDO_U2F_PUBLIC_KEY_UNSUITABLE)
     point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     # (4) The attestation key signed U2F's registration data. §8.6 steps 5 and 6.
@@ -64,7 +64,3 @@ def verify(statement: Statement, lenience: Lenience) -> Proof:
 def key_identifier(key: EllipticCurvePublicKey) -> str:
     """What metadata knows a U2F model by: attestationCertificateKeyIdentifier, RFC 5280 §4.2.1.2 method 1, in hex."""
     return x509.SubjectKeyIdentifier.from_public_key(key).digest.hex()
-
-
-def _is_p256(key: object) -> bool:
-    return isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)

@@ -223,7 +223,7 @@ def _vendor(leaf: Leaf) -> str | None:
         attribute for name in names.value.get_values_for_type(x509.DirectoryName) for attribute in name
     ]
     found = {
-        oid: [str(attribute.value) for attribute in attributes if attribute.oid == oid and attribute.value]
+        oid: [str(attribute.value) for attribute in attributes if attribute.oid == oid]
         for oid in (_TPM_MANUFACTURER, _TPM_MODEL, _TPM_VERSION)
     }
     if any(len(values) != 1 for values in found.values()):

@@ -126,6 +126,11 @@ def info(**changed: Any) -> Callable[[], Any]:
     return lambda: tpm(info=changed)
 
 
+def ed25519_aik() -> Any:
+    """An attestation identity key of a kind that no TPM has."""
+    return aik_certificate(key=ed25519.Ed25519PrivateKey.generate())
+
+
 def by_an_end_entity() -> Any:
     """A chain through a certificate that may not issue any."""
     end_entity = issue("end entity", issuer=ROOT)
@@ -413,6 +418,12 @@ TPM_CASES = [
     Case(Code.ATTESTATION_TPM_SIGNATURE_INVALID, "by no algorithm of a TPM", TPM, lambda: tpm(alg=-8)),
     Case(
         Code.ATTESTATION_TPM_SIGNATURE_INVALID,
+        "right, by no algorithm of a TPM",
+        TPM,
+        lambda: tpm(certificate=ed25519_aik(), alg=-8, sign=lambda key, said: key.sign(said)),
+    ),
+    Case(
+        Code.ATTESTATION_TPM_SIGNATURE_INVALID,
         "by SHA-1, of another key",
         TPM,
         lambda: tpm(
@@ -647,6 +658,15 @@ U2F_CASES = [
         with_aaguid(ceremony("packed.RS256"), bytes(16)),
         lambda: {"x5c": [u2f_certificate().der], "sig": b"signature"},
         fmt="fido-u2f",
+    ),
+    # RFC 9864: the same key and signatures under another number, which U2F does not know.
+    Case(
+        Code.ATTESTATION_FIDO_U2F_PUBLIC_KEY_UNSUITABLE,
+        "an ESP256 credential",
+        dataclasses.replace(
+            U2F, auth_data=U2F.auth_data.replace(bytes.fromhex("01020326"), bytes.fromhex("01020328"))
+        ),
+        u2f,
     ),
     Case(
         Code.ATTESTATION_FIDO_U2F_SIGNATURE_INVALID,

@@ -52,6 +52,7 @@ THEY_ACCEPT = {
     "attestation_tpm_public_key_mismatch: bytes behind it": "its reader looks at no end",
     "attestation_tpm_public_key_mismatch: another size": "it does not look at keyBits",
     Code.ATTESTATION_TPM_KEY_NOT_BOUND: "WebAuthn does not ask for it; we do",
+    "attestation_tpm_signature_invalid: right, by no algorithm of a TPM": "it hashes with SHA-256 where alg has no hash",
     "attestation_tpm_alternative_name: not critical": "it does not look",
     "attestation_tpm_alternative_name: two vendors": "the last one counts",
     "attestation_tpm_cert_info_unreadable: bytes behind it": "its reader looks at no end",
