@@ -26,6 +26,7 @@ from entities.rate_limiter import rate_limiter
 from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from orchestrators.recover_account import recover_account
 from orchestrators.register_passkey import register_passkey
 from passkeys.settings import load
@@ -45,6 +46,7 @@ from starters.operations_credentials import (
     operations_credential_enable,
     operations_credentials,
 )
+from starters.operations_recoveries import operations_recoveries, operations_recovery_ticket
 from starters.pages import asset, home, operations_page
 from starters.related import well_known_passkey_endpoints, well_known_webauthn
 from starters.service import healthz, openapi
@@ -62,6 +64,7 @@ for orchestrator in (
     authenticate_passkey,
     recover_account,
     administer_credential,
+    issue_recovery_ticket,
     flush_audit,
 ):
     app.orchestration_trigger(context_name="context")(orchestrator)
@@ -113,6 +116,8 @@ for route, starter in (
     ("operations/credentials", bind(world, operations_credentials)),
     ("operations/credentials/{id}/disable", bind(world, operations_credential_disable)),
     ("operations/credentials/{id}/enable", bind(world, operations_credential_enable)),
+    ("operations/recoveries", bind(world, operations_recoveries)),
+    ("operations/recoveries/{id}/ticket", bind(world, operations_recovery_ticket)),
 ):
     app.route(route=route, auth_level=func.AuthLevel.FUNCTION)(
         app.durable_client_input(client_name="client")(starter)

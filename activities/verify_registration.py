@@ -2,9 +2,11 @@
 
 from dataclasses import asdict
 
-from activities.retries import Json
+from activities.retries import Json, retried
+from passkeys.attestation import TrustAnchors
 from passkeys.conformance import policy_for
 from passkeys.errors import MalformedResponse, Rejection
+from passkeys.metadata import Metadata, anchors_of
 from passkeys.offer import registration_offer
 from passkeys.policy import expected_origins
 from passkeys.response import decode_base64url, encode_base64url, parse_registration_response
@@ -13,14 +15,16 @@ from passkeys.verification import verify_registration as verify
 from passkeys.world import World
 
 
+@retried
 async def verify_registration(world: World, request: Json) -> Json:
     """Judge a new credential against the options that this ceremony issued, and the policy of now.
 
     request: {"ceremony_id", "person", "mediation", "wishes", "publicKey" (as issued), "response"}; result: {"verified": true,
     "person", "credential": {…as record_credential takes it}, "facts": {…for the audit}} or {"verified": false,
-    "reason": code}. It stores nothing: claims come first. Pure but for settings and clock, so that it may run again.
+    "reason": code}. It reads settings, clock and metadata, and stores nothing (claims come first): it may run again.
     """
     issued: Json = request["publicKey"]
+    metadata = await _metadata(world)
     try:
         verified = verify(
             parse_registration_response(request["response"]),
@@ -31,7 +35,8 @@ async def verify_registration(world: World, request: Json) -> Json:
             offered=registration_offer(issued),
             # What the ceremony began with; the client cannot choose it at the end.
             mediation=request.get("mediation", "modal"),
-            trust_anchors=world.settings.attestation_roots,
+            trust_anchors=TrustAnchors(world.settings.attestation_roots.by_format, anchors_of(metadata)),
+            models=metadata.models if metadata else {},
             at=world.clock(),
         )
     except (MalformedResponse, Rejection) as refused:
@@ -39,6 +44,11 @@ async def verify_registration(world: World, request: Json) -> Json:
     credential = _credential(verified, user_handle=issued["user"]["id"])
     facts = {name: credential[name] for name in _FACTS}
     return {"verified": True, "person": request["person"], "credential": credential, "facts": facts}
+
+
+async def _metadata(world: World) -> Metadata | None:
+    """What is known of authenticators; nothing when the settings name no metadata, whatever an earlier time has left."""
+    return await world.models.current() if world.settings.metadata else None
 
 
 # What the audit says of a new credential, besides its id and its person.

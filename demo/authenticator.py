@@ -16,14 +16,23 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntFlag
+from types import MappingProxyType
 from typing import Any
 
 import cbor2
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+PrivateKey = (
+    ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+    | rsa.RSAPrivateKey
+    | mldsa.MLDSA44PrivateKey
+    | mldsa.MLDSA65PrivateKey
+    | mldsa.MLDSA87PrivateKey
+)
 
 AAGUID = bytes.fromhex("d0a6dd1e5ab7470a9c3fdeb3ab1e0001")
 """Names this model of authenticator; in no metadata service, on purpose."""
@@ -81,6 +90,7 @@ class Passkey:
 
 
 TRUTH = Lie()
+NO_EXTENSIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 class NothingToOfferError(Exception):
@@ -99,7 +109,7 @@ def create(
 ) -> tuple[Passkey, dict[str, Any]]:
     """Make a passkey and answer as `navigator.credentials.create()` does; attestation is "none".
 
-    `algorithm` is a COSE number (-7 ES256, -8 EdDSA, -257 RS256), else the first offered that is known here.
+    `algorithm` is a COSE number of `ALGORITHMS` (-7 is ES256), else the first offered that is known here.
     `counts=False` is an authenticator whose sign count stays 0, as synced passkeys do.
     Raises NothingToOfferError when no algorithm fits, or `excludeCredentials` names one of `held`.
     """
@@ -107,10 +117,10 @@ def create(
     if excluded & {passkey.id for passkey in held}:
         raise NothingToOfferError("excludeCredentials names a passkey that this authenticator already holds")
     offered = [entry["alg"] for entry in options["pubKeyCredParams"]]
-    chosen = next((known for known in offered if known in _MAKE_KEY and algorithm in (None, known)), None)
+    chosen = next((known for known in offered if known in ALGORITHMS and algorithm in (None, known)), None)
     if chosen is None:
         raise NothingToOfferError(f"no key algorithm fits: offered {offered}, wanted {algorithm}")
-    private_key = _MAKE_KEY[chosen]()
+    private_key = ALGORITHMS[chosen].make()
     passkey = Passkey(
         rp_id=options["rp"]["id"],
         credential_id=lie.credential_id or secrets.token_bytes(32),
@@ -126,7 +136,7 @@ def create(
         AAGUID
         + len(passkey.credential_id).to_bytes(2, "big")
         + passkey.credential_id
-        + cbor2.dumps(_cose_key(private_key), canonical=True)
+        + cbor2.dumps(_cose_key(chosen, private_key), canonical=True)
     )
     authenticator_data = _authenticator_data(passkey, lie, Flags.ATTESTED_CREDENTIAL_DATA) + attested
     attestation = {"fmt": "none", "attStmt": {}, "authData": authenticator_data}
@@ -139,6 +149,8 @@ def create(
         publicKey=spki,
         publicKeyAlgorithm=chosen,
         attestationObject=cbor2.dumps(attestation, canonical=True),
+        # WebAuthn L3 §10.1.3: every passkey here is discoverable.
+        extensions={"credProps": {"rk": True}} if options.get("extensions", {}).get("credProps") else {},
     )
 
 
@@ -170,14 +182,16 @@ def from_base64url(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _credential(credential_id: bytes, **response: Any) -> dict[str, Any]:
+def _credential(
+    credential_id: bytes, *, extensions: Mapping[str, Any] = NO_EXTENSIONS, **response: Any
+) -> dict[str, Any]:
     # WebAuthn L3 §5.1: RegistrationResponseJSON and AuthenticationResponseJSON share this frame.
     return {
         "id": to_base64url(credential_id),
         "rawId": to_base64url(credential_id),
         "type": "public-key",
         "authenticatorAttachment": "platform",
-        "clientExtensionResults": {},
+        "clientExtensionResults": dict(extensions),
         "response": {
             name: to_base64url(value) if isinstance(value, bytes) else value
             for name, value in response.items()
@@ -208,31 +222,65 @@ def _authenticator_data(passkey: Passkey, lie: Lie, extra: int = 0) -> bytes:
 
 
 def _sign(passkey: Passkey, message: bytes) -> bytes:
-    key = passkey.private_key
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return key.sign(message, ec.ECDSA(SHA256()))
-    if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(message, padding.PKCS1v15(), SHA256())
-    return key.sign(message)
+    return ALGORITHMS[passkey.algorithm].sign(passkey.private_key, message)
 
 
-def _cose_key(private_key: PrivateKey) -> dict[int, Any]:
-    # RFC 9053 §7.1 and §7.2 (EC2, OKP), RFC 8230 §4 (RSA): 1 is the key type, 3 the algorithm.
-    if isinstance(private_key, ec.EllipticCurvePrivateKey):
-        point = private_key.public_key().public_numbers()
-        return {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")}
-    if isinstance(private_key, rsa.RSAPrivateKey):
-        numbers = private_key.public_key().public_numbers()
-        return {1: 3, 3: -257, -1: _big_endian(numbers.n), -2: _big_endian(numbers.e)}
-    return {1: 1, 3: -8, -1: 6, -2: private_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)}
+def _cose_key(algorithm: int, private_key: PrivateKey) -> dict[int, Any]:
+    """RFC 9053 §7.1 and §7.2 (EC2, OKP), RFC 8230 §4 (RSA), AKP: 1 is the key type, 3 the algorithm."""
+    public = private_key.public_key()
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        point = public.public_numbers()
+        size = (public.key_size + 7) // 8
+        x, y = point.x.to_bytes(size, "big"), point.y.to_bytes(size, "big")
+        return {1: 2, 3: algorithm, -1: {256: 1, 384: 2, 521: 3}[public.key_size], -2: x, -3: y}
+    if isinstance(public, rsa.RSAPublicKey):
+        numbers = public.public_numbers()
+        return {1: 3, 3: algorithm, -1: _big_endian(numbers.n), -2: _big_endian(numbers.e)}
+    raw = public.public_bytes_raw()
+    if isinstance(public, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        return {1: 1, 3: algorithm, -1: {32: 6, 57: 7}[len(raw)], -2: raw}
+    return {1: 7, 3: algorithm, -1: raw}
 
 
 def _big_endian(number: int) -> bytes:
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
-_MAKE_KEY: Mapping[int, Callable[[], PrivateKey]] = {
-    -7: lambda: ec.generate_private_key(ec.SECP256R1()),
-    -8: ed25519.Ed25519PrivateKey.generate,
-    -257: lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """How to make a key, and how to sign with it."""
+
+    make: Callable[[], PrivateKey]
+    sign: Callable[[Any, bytes], bytes]
+
+
+def _ecdsa(curve: ec.EllipticCurve, digest: SHA256 | SHA384 | SHA512) -> Algorithm:
+    return Algorithm(
+        lambda: ec.generate_private_key(curve), lambda key, data: bytes(key.sign(data, ec.ECDSA(digest)))
+    )
+
+
+def _rsa(scheme: padding.PKCS1v15 | padding.PSS) -> Algorithm:
+    return Algorithm(
+        lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+        lambda key, data: bytes(key.sign(data, scheme, SHA256())),
+    )
+
+
+def _plain(make: Callable[[], PrivateKey]) -> Algorithm:
+    return Algorithm(make, lambda key, data: bytes(key.sign(data)))
+
+
+# By COSE number: ES256, ES384, ES512, EdDSA, Ed448, RS256, PS256, ML-DSA-44, -65 and -87.
+ALGORITHMS: Mapping[int, Algorithm] = {
+    -7: _ecdsa(ec.SECP256R1(), SHA256()),
+    -35: _ecdsa(ec.SECP384R1(), SHA384()),
+    -36: _ecdsa(ec.SECP521R1(), SHA512()),
+    -8: _plain(ed25519.Ed25519PrivateKey.generate),
+    -53: _plain(ed448.Ed448PrivateKey.generate),
+    -257: _rsa(padding.PKCS1v15()),
+    -37: _rsa(padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32)),
+    -48: _plain(mldsa.MLDSA44PrivateKey.generate),
+    -49: _plain(mldsa.MLDSA65PrivateKey.generate),
+    -50: _plain(mldsa.MLDSA87PrivateKey.generate),
 }

@@ -171,8 +171,23 @@ def _never_weak(_members: Members) -> str | None:
     return None
 
 
+# SP 800-186 §3.2.1: the fields that the coordinates are of.
+_FIELDS: Mapping[int, int] = MappingProxyType(
+    {
+        256: 2**256 - 2**224 + 2**192 + 2**96 - 1,
+        384: 2**384 - 2**128 - 2**96 + 2**32 - 1,
+        521: 2**521 - 1,
+    }
+)
+
+
 def _ec2(curve: COSECRV, bits: int) -> KeyForm:
+    field = _FIELDS[bits]
+
     def load(members: Members) -> PublicKey:
+        # SEC 1 §3.2.2.1 step 2. OpenSSL takes a coordinate modulo the field instead: one key could be written twice.
+        if max(int.from_bytes(members[-2], "big"), int.from_bytes(members[-3], "big")) >= field:
+            raise ValueError("a coordinate is not of the field")
         decoded = DecodedEC2PublicKey(COSEKTY.EC2, members[_ALG], curve, members[-2], members[-3])
         return decoded_public_key_to_cryptography(decoded)
 

@@ -33,7 +33,7 @@ class AttestationObject:
 
 
 def read_attestation_object(data: bytes) -> AttestationObject:
-    """One CBOR map of three members, and nothing behind it: the package looks at neither. Raises Rejection."""
+    """One CBOR map, its members of the right types, and nothing behind it: the package looks at none of this. Raises Rejection."""
     with rejected_as(RejectionCode.ATTESTATION_OBJECT_UNREADABLE):
         stream = BytesIO(data)
         # L3 §2.4: CBOR that is not in CTAP2's canonical form, or has a key twice, should be refused.
@@ -76,7 +76,7 @@ def check_authenticator_data(
 def attested_credential(data: AuthenticatorData, raw_id: bytes) -> AttestedCredentialData:
     """The credential that the authenticator made: there, of a legal id, and the one that the response names."""
     attested = data.attested_credential_data
-    # L3 §6.5.2: registrations have it. The package cuts what is too short without a word.
+    # L3 §6.5.1: registrations have it. The package cuts what is too short without a word.
     if attested is None or not attested.credential_id or len(attested.aaguid) != 16:
         raise Rejection(RejectionCode.ATTESTED_CREDENTIAL_MISSING)
     # L3 §7.1 step 25.

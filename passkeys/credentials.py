@@ -35,13 +35,15 @@ class Attestation:
     `type`: none | self | basic | attca | anonca (WebAuthn L3 §6.5.4); of older records also certificate, for any of
     the last three. `chain_verified`: the certificates lead to a trust anchor that we held. Without it they are
     anybody's. `model_proven`: that chain vouches for the AAGUID (of fido-u2f, which has none, for the model that
-    metadata knows by its certificate's key). Without it the AAGUID is a hint.
+    metadata knows by its certificate's key). Without it the AAGUID is a hint. `model`: what the statement's
+    certificates speak of, as metadata names it: an AAGUID or, of fido-u2f, a key identifier in hex; None if of nothing.
     """
 
     format: str
     type: str
     chain_verified: bool
     model_proven: bool
+    model: str | None = None  # absent from records that were written before
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,9 +218,9 @@ def _lacks_certification(_: str, model: Model | None, policy: ModelPolicy, at: d
 
 # In the order in which they are told: the operator's own word first.
 _RULES: tuple[_Rule, ...] = (
-    (RejectionCode.MODEL_DENIED, lambda aaguid, _, policy, __: aaguid in policy.denied),
+    (RejectionCode.AAGUID_DENIED, lambda aaguid, _, policy, __: aaguid in policy.denied),
     (
-        RejectionCode.MODEL_NOT_ALLOWED,
+        RejectionCode.AAGUID_NOT_ALLOWED,
         lambda aaguid, _, policy, __: bool(policy.allowed) and aaguid not in policy.allowed,
     ),
     (RejectionCode.MODEL_PROHIBITED, _is_prohibited),
@@ -228,7 +228,7 @@ _RULES: tuple[_Rule, ...] = (
     (RejectionCode.MODEL_NOT_CERTIFIED, _lacks_certification),
 )
 _RULES_FOR_STORED = tuple(
-    rule for rule in _RULES if rule[0] in {RejectionCode.MODEL_DENIED, RejectionCode.MODEL_PROHIBITED}
+    rule for rule in _RULES if rule[0] in {RejectionCode.AAGUID_DENIED, RejectionCode.MODEL_PROHIBITED}
 )
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from passkeys.attestation import Lenience
-from passkeys.credentials import Attestation
-from passkeys.errors import RejectionCode
+from passkeys.metadata import ModelPolicy
+from passkeys.models import model_policy_of
 from passkeys.settings import Settings
 
 
@@ -25,8 +25,7 @@ class Policy:
     attestation_formats: frozenset[str]
     attestation_trusted_only: bool
     lenience: Lenience
-    aaguids_allowed: frozenset[str]
-    aaguids_denied: frozenset[str]
+    models: ModelPolicy
     transports_allowed: frozenset[str]
     # False: a sign count that has not grown is tolerated of synced passkeys, whose copies count apart. True: of any.
     sign_count_only_flagged: bool
@@ -48,8 +47,7 @@ def policy_of(settings: Settings) -> Policy:
             tpm_vendors=frozenset(settings.attestation_tpm_vendors),
             **{word.replace("-", "_"): True for word in settings.attestation_lenience},
         ),
-        aaguids_allowed=frozenset(settings.aaguid_allow),
-        aaguids_denied=frozenset(settings.aaguid_deny),
+        models=model_policy_of(settings),
         transports_allowed=frozenset(settings.transports),
         sign_count_only_flagged=settings.sign_count == "flag",
     )
@@ -58,18 +56,3 @@ def policy_of(settings: Settings) -> Policy:
 def expected_origins(settings: Settings) -> tuple[str, ...]:
     """Every origin that an answer may come from: pages, related ones too, and native apps as their systems name them."""
     return settings.origins + settings.related_origins + settings.native_origins
-
-
-def refused_model(aaguid: str, attestation: Attestation, policy: Policy) -> RejectionCode | None:
-    """Why an authenticator is refused by the lists of models, or None. Denying wins over allowing.
-
-    A model is denied by what it claims to be. It is allowed by what it is proven to be: a chain that vouches for the
-    vendor alone would let any authenticator of theirs in.
-    """
-    if aaguid in policy.aaguids_denied:
-        return RejectionCode.MODEL_DENIED
-    if not policy.aaguids_allowed:
-        return None
-    if aaguid not in policy.aaguids_allowed:
-        return RejectionCode.MODEL_NOT_ALLOWED
-    return None if attestation.model_proven else RejectionCode.MODEL_UNPROVEN

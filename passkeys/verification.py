@@ -34,8 +34,9 @@ from passkeys.client_data import check_client_data
 from passkeys.credentials import Attestation
 from passkeys.errors import Rejection, RejectionCode, SignatureInvalid, rejected_as
 from passkeys.extensions import authentication_facts, authenticator_outputs, registration_facts
+from passkeys.metadata import Model, judge_model
 from passkeys.offer import AuthenticationOffer, RegistrationOffer
-from passkeys.policy import Policy, refused_model
+from passkeys.policy import Policy
 from passkeys.response import AuthenticationResponse, RegistrationResponse, encode_base64url
 
 
@@ -98,9 +99,13 @@ def verify_registration(
     offered: RegistrationOffer,
     mediation: str,
     trust_anchors: TrustAnchors,
+    models: Mapping[str, Model],
     at: datetime,
 ) -> VerifiedRegistration:
-    """Judge a new credential, as of `at`. Steps are those of L3 §7.1. Raises Rejection, and nothing else."""
+    """Judge a new credential, as of `at`. Steps are those of L3 §7.1. Raises Rejection, and nothing else.
+
+    `models` is what metadata knows, by AAGUID or key identifier.
+    """
     with rejected_as(RejectionCode.RESPONSE_UNREADABLE):
         # (1) One credential id, and it is a public key's. §5.1.
         _check_identity(response)
@@ -120,7 +125,7 @@ def verify_registration(
         # (5) A credential that may be copied to other devices is as policy has it. Step 18.
         if data.flags.be and not policy.backup_eligible_allowed:
             raise Rejection(RejectionCode.BACKUP_ELIGIBLE_REFUSED)
-        # (6) It attests a credential, of a legal id, and the one that the response names. §6.5.2, step 25.
+        # (6) It attests a credential, of a legal id, and the one that the response names. §6.5.1, step 25.
         attested = attested_credential(data, response.raw_id)
         # (7) The key is of an algorithm that was offered, and can be used. Step 20.
         algorithm, _ = load_public_key(attested.credential_public_key)
@@ -144,11 +149,13 @@ def verify_registration(
         # (10) It is as trustworthy as policy demands, and the verdict says what it proved. Step 24.
         if policy.attestation_trusted_only and not attestation.chain_verified:
             raise Rejection(RejectionCode.ATTESTATION_UNTRUSTED, attestation.type)
-        # (11) The model of authenticator is welcome; where only some are, it is proven to be one. Step 24; policy.
+        # (11) The model of authenticator is welcome, and where only some are, it is proven to be one. Step 24; policy.
         aaguid = aaguid_to_string(attested.aaguid)
-        refusal = refused_model(aaguid, attestation, policy)
+        refusal = judge_model(aaguid, models.get(attestation.model or aaguid), policy.models, at=at)
         if refusal is not None:
             raise Rejection(refusal, aaguid)
+        if policy.models.allowed and not attestation.model_proven:
+            raise Rejection(RejectionCode.AAGUID_UNPROVEN, aaguid)
         # (12) Extension outputs: of those asked for, well formed, and as strong as asked. Step 28.
         outputs = authenticator_outputs(data.extensions)
         extensions = registration_facts(offered.extensions, response.extensions, outputs)

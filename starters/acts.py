@@ -6,31 +6,41 @@ from typing import Any
 from passkeys.acts import Act, ActOutcome, new_act_id
 from passkeys.audit import shard_name
 from passkeys.world import World
+from starters.answers import RETRY_AFTER_SECONDS
 from starters.limits import acts_limit
 from starters.problems import RefusedError
-from starters.views import RETRY_AFTER_SECONDS
 from starters.waiting import ANSWER_WAIT_SECONDS, is_finished, status_when
 
+ORCHESTRATORS: Mapping[Act, str] = {
+    Act.RENAME: "administer_credential",
+    Act.REMOVE: "administer_credential",
+    Act.DISABLE: "administer_credential",
+    Act.ENABLE: "administer_credential",
+    Act.RECOVERY_TICKET_ISSUED: "issue_recovery_ticket",
+}
 # What an act is refused for, as the caller is told it.
-_TOLD = frozenset({"credential_unknown", "last_credential"})
+_TOLD = frozenset(
+    {"credential_unknown", "last_credential", "recovery_expired", "recovery_not_yours", "ticket_shown"}
+)
 
 
 async def act(
     world: World,
     client: Any,
     verb: Act,
-    credential_id: str,
+    credential_id: str | None,
     *,
     by: str,
     person: str | None = None,
     reason: str | None = None,
     name: str | None = None,
     last: bool = False,
+    **besides: str,
 ) -> None:
-    """Have the change made, in the name of `by`; `person`: whose the credential must be, None for an operator's act.
+    """Have it done, in the name of `by`; `person`: whose the credential must be, None for an operator's act.
 
-    Returns when it is made. Raises RefusedError: credential_unknown, last_credential, rate_limited, or unavailable, after
-    which it may yet be made; doing it again does no harm.
+    `besides`: what only this act needs. Returns when it is done. Raises RefusedError: the code that it was refused for,
+    rate_limited, or unavailable, after which it may yet be done; a change of a credential again does no harm.
     """
     act_id = new_act_id(world.random_bytes)
     request = {
@@ -43,10 +53,11 @@ async def act(
         "reason": reason,
         "name": name,
         "last": last,
+        **besides,
         "limits": [acts_limit(world.settings, by)],
         "audit_shard": shard_name(act_id, world.settings.audit_shards),
     }
-    await client.start_new("administer_credential", act_id, request)
+    await client.start_new(ORCHESTRATORS[verb], act_id, request)
     status = await status_when(client, act_id, is_finished, seconds=ANSWER_WAIT_SECONDS, started=True)
     output = status.output if status and is_finished(status) else None
     _refuse_unless_completed(output if isinstance(output, dict) else {})

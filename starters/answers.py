@@ -1,13 +1,18 @@
 """What every answer has in common: JSON, its headers, and the choice of the handler by method."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
 
+from passkeys.errors import DirectoryUnavailable, StoreUnavailable
 from starters.headers import API_HEADERS
 from starters.problems import RefusedError
+
+RETRY_AFTER_SECONDS = 1  # for a client that does not use ?wait=: a person is sitting there
+log = logging.getLogger("starters.answers")
 
 Handler = Callable[[], Awaitable[HttpResponse]]
 
@@ -26,6 +31,8 @@ def json_response(
 async def by_method(req: HttpRequest, handlers: Mapping[str, Handler]) -> HttpResponse:
     """Call the handler of the request's method; answer 405 with Allow, or the problem that the handler raised.
 
+    A store or a directory that cannot be asked is 503: it is ours, it passes, and the caller may come back.
+
     HEAD is GET: the host sends the same headers and drops the content (RFC 9110 §9.3.2). A platform's own route table
     would answer a wrong method with 404, which tells the caller nothing; so every method comes here.
     """
@@ -37,3 +44,7 @@ async def by_method(req: HttpRequest, handlers: Mapping[str, Handler]) -> HttpRe
         return await handler()
     except RefusedError as refused:
         return refused.response()
+    except (StoreUnavailable, DirectoryUnavailable) as away:
+        log.error("%s %s: %s", req.method, type(away).__name__, away)  # noqa: TRY400 -- where it was raised says nothing
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return RefusedError("unavailable", headers=headers).response()

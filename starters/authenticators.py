@@ -1,5 +1,6 @@
 """Authenticators as people see them: the model's name and its picture, as far as they are known."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
 
+from passkeys.errors import StoreError
 from passkeys.world import World
 from starters.answers import by_method
 from starters.headers import API_HEADERS
@@ -15,6 +17,9 @@ from starters.problems import RefusedError
 AAGUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # PNG, third edition, §5.2. Nothing else is served: an SVG could carry script.
 _PNG = b"\x89PNG\r\n\x1a\n"
+
+
+log = logging.getLogger("starters.authenticators")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +31,13 @@ class Known:
 
 
 async def known_models(world: World, aaguids: set[str]) -> Mapping[str, Known]:
-    """What is known of these models. Of those that nobody knows, nothing."""
-    models: Any = getattr(world, "models", None)
-    metadata = None if models is None else await models.current()
-    listed = {} if metadata is None else metadata.models
+    """What is known of these models. Of those that nobody knows, nothing; nor of any, while the metadata cannot be read."""
+    try:
+        metadata = await world.models.current()
+    except StoreError as error:  # people find their passkeys without it, by the names that they gave them
+        log.warning("The metadata is not read: %s", error)
+        metadata = None
+    listed = metadata.models if metadata else {}
     return {
         aaguid: Known(listed[aaguid].name or None, listed[aaguid].icon is not None)
         for aaguid in aaguids
@@ -57,10 +65,7 @@ async def authenticator_icon(world: World, req: HttpRequest) -> HttpResponse:
 
     async def get() -> HttpResponse:
         aaguid = req.route_params.get("aaguid", "")
-        models: Any = getattr(world, "models", None)
-        picture: bytes | None = None
-        if models is not None and AAGUID.fullmatch(aaguid):
-            picture = await models.icon(aaguid)
+        picture = await world.models.icon(aaguid) if AAGUID.fullmatch(aaguid) else None
         if picture is None or not picture.startswith(_PNG):
             raise RefusedError("icon_unknown")
         # The same for everybody, and seldom another: the one answer of the API that may be kept.

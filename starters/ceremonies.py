@@ -21,13 +21,12 @@ from passkeys.response import (
 )
 from passkeys.tickets import digest_of, find_ticket
 from passkeys.world import World
-from starters.answers import by_method, json_response
+from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
 from starters.limits import limits_for
 from starters.problems import RefusedError
 from starters.requests import ceremony_id, json_object, network_of, number, one_of
 from starters.sessions import session_of
 from starters.views import (
-    RETRY_AFTER_SECONDS,
     links,
     output_of,
     public_custom_status,

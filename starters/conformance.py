@@ -18,11 +18,11 @@ from passkeys.extensions import PROTECTIONS
 from passkeys.tickets import digest_of, issue_ticket
 from passkeys.usernames import token_of
 from passkeys.world import World
-from starters.answers import json_response
+from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
 from starters.ceremonies import MEDIATIONS, hand_over, open_ceremony
-from starters.problems import PROBLEMS, RefusedError
+from starters.problems import MEDIA_TYPE, RefusedError
 from starters.requests import json_object
-from starters.views import RETRY_AFTER_SECONDS, output_of
+from starters.views import output_of
 from starters.waiting import is_finished, stage_of
 
 Json = dict[str, Any]
@@ -124,9 +124,9 @@ async def _result(world: World, req: HttpRequest, client: Any, kind: Kind) -> Ht
         if outcome is Outcome.COMPLETED:
             return _envelope({}, headers=spent)
         # As little as anybody outside is told; the exact reason is on the operator's page.
-        return _envelope(
-            {}, status=400, error=f"The ceremony ended as {outcome}: {public_reason(outcome)}.", headers=spent
-        )
+        reason = public_reason(outcome)
+        error = f"The ceremony ended as {outcome}" + (f": {reason}." if reason else ".")
+        return _envelope({}, status=400, error=error, headers=spent)
 
     return await _enveloped(req, post)
 
@@ -228,21 +228,16 @@ def _unavailable() -> RefusedError:
     return RefusedError("unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def _check_method(req: HttpRequest) -> None:
-    if req.method != "POST":
-        raise RefusedError("method_not_allowed", headers={"Allow": "POST"})
-
-
 async def _enveloped(req: HttpRequest, post: Callable[[], Awaitable[HttpResponse]]) -> HttpResponse:
-    """The answer to a POST; to another method 405; and each problem in the profile's envelope, as one sentence."""
-    try:
-        _check_method(req)
-        return await post()
-    except RefusedError as refused:
-        problem = PROBLEMS[refused.code]
-        detail = (refused.detail or problem.detail).split(". ")[0].rstrip(".")
-        error = f"{problem.title} ({refused.code}): {detail}."
-        return _envelope({}, status=problem.status, error=error, headers=refused.headers)
+    """The answer to a POST; and every problem, that of another method too, as one sentence in the profile's envelope."""
+    answer = await by_method(req, {"POST": post})
+    if answer.headers["Content-Type"] != MEDIA_TYPE:
+        return answer
+    problem = json.loads(answer.get_body())
+    detail = problem["detail"].split(". ")[0].rstrip(".")
+    kept = {name: answer.headers[name] for name in ("Allow", "Retry-After") if name in answer.headers}
+    error = f"{problem['title']} ({problem['code']}): {detail}."
+    return _envelope({}, status=answer.status_code, error=error, headers=kept)
 
 
 def _envelope(

@@ -6,10 +6,9 @@ Made from the same tables as the answers themselves (problems, stages, outcomes,
 from typing import Any
 
 from passkeys.ceremony import CEREMONY_ID, Stage
-from passkeys.directory import PERSON_ID
 from starters.authenticators import AAGUID
 from starters.openapi_conformance import CONFORMANCE_PATHS, CONFORMANCE_SCHEMAS
-from starters.openapi_schemas import SCHEMAS
+from starters.openapi_schemas import PERSON_ID, SCHEMAS
 from starters.problems import MEDIA_TYPE, PROBLEMS
 from starters.waiting import MAX_POLL_WAIT_SECONDS
 
@@ -341,7 +340,7 @@ def _life_paths() -> Json:
             "headers": {"Cache-Control": _header("The same for everybody.", pattern="^public")},
             "content": {"image/png": {"schema": {}}},
         },
-        **_problems("icon_unknown", "method_not_allowed"),
+        **_problems("icon_unknown", "method_not_allowed", "unavailable"),
     }
     return {
         "/ceremonies/{id}/signals": {
@@ -353,7 +352,7 @@ def _life_paths() -> Json:
                     "What the starter of an ended ceremony should signal to password managers.",
                     {
                         "200": _json("The signals.", "CeremonySignals"),
-                        **_problems("session_invalid", "ceremony_unknown", "method_not_allowed"),
+                        **_problems(*_SESSION_PROBLEMS, "ceremony_unknown", "method_not_allowed"),
                     },
                 )
             ),
@@ -401,7 +400,7 @@ def _life_paths() -> Json:
                     "200": _json("The passkeys, oldest first.", "OperatorCredentials"),
                     **_problems("parameter_invalid", *_OPERATOR_PROBLEMS, "method_not_allowed"),
                 },
-                [{**_query("person", "The person's id in the directory.", _PERSON_ID), "required": True}],
+                [{**_query("person", "The person's id in the directory.", PERSON_ID), "required": True}],
             )
         ),
         **{
@@ -417,7 +416,41 @@ def _life_paths() -> Json:
     }
 
 
-_PERSON_ID: Json = {"type": "string", "pattern": f"^{PERSON_ID.pattern.removesuffix(chr(92) + 'Z')}$"}
+def _recovery_paths() -> Json:
+    """Recovery, by operators."""
+    start = _start(
+        "recovery",
+        "StartRecovery",
+        "Start a recovery of a person who has lost their passkeys, for another operator to confirm.",
+        *_OPERATOR_PROBLEMS,
+        "session_stale",
+        "person_unknown",
+    )
+    ticket = {
+        "operationId": "takeRecoveryTicket",
+        "tags": ["operations"],
+        "summary": "Take the enrolment ticket of a recovery that was confirmed: once, by who started it.",
+        "requestBody": _body("TakeTicket"),
+        "responses": {
+            "200": _json("The ticket. It is shown this once.", "Ticket"),
+            **_problems(
+                *_BODY_PROBLEMS,
+                *_OPERATOR_PROBLEMS,
+                "session_stale",
+                "recovery_not_yours",
+                "ceremony_unknown",
+                "method_not_allowed",
+                "recovery_not_confirmed",
+                "recovery_expired",
+                "ticket_shown",
+                "rate_limited",
+            ),
+        },
+    }
+    return {
+        "/operations/recoveries": _by_operator({"post": start}),
+        "/operations/recoveries/{id}/ticket": {"parameters": [_ID], **_by_operator({"post": ticket})},
+    }
 
 
 def _decision(verb: str, summary: str) -> Json:
@@ -445,9 +478,19 @@ def _in_session(methods: Json) -> Json:
 
 
 def _by_operator(methods: Json) -> Json:
-    """The host asks for the key, and answers 401 without content; we ask for the operator's session."""
+    """Two ask: the host for the key, whose 401 has no content, and we for the session, whose 401 is a problem."""
+    unauthorized = {
+        "description": (
+            "The function key is missing or wrong: the host answers, without content. "
+            "Or the problem `session_invalid` or `session_stale`, with WWW-Authenticate."
+        )
+    }
     return {
-        method: {**operation, "security": [{"functionKey": [], "session": []}]}
+        method: {
+            **operation,
+            "responses": {**operation["responses"], "401": unauthorized},
+            "security": [{"functionKey": [], "session": []}],
+        }
         for method, operation in methods.items()
     }
 
@@ -467,7 +510,12 @@ def document(*, conformance: bool = False) -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "paths": {**_paths(), **_life_paths(), **(CONFORMANCE_PATHS if conformance else {})},
+        "paths": {
+            **_paths(),
+            **_life_paths(),
+            **_recovery_paths(),
+            **(CONFORMANCE_PATHS if conformance else {}),
+        },
         "components": {
             "schemas": {**SCHEMAS, **(CONFORMANCE_SCHEMAS if conformance else {})},
             "securitySchemes": {

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from passkeys import directory
 from passkeys.ceremony import CEREMONY_ID, Kind, Outcome, Stage, public_reason
 from passkeys.credentials import StandingState
 from passkeys.response import (
@@ -25,6 +26,10 @@ _INSTANT: Json = {"type": "string", "format": "date-time"}
 _ID: Json = {"type": "string", "pattern": f"^{CEREMONY_ID.pattern.removesuffix(chr(92) + 'Z')}$"}
 _KIND: Json = {"enum": list(Kind)}
 _PATH: Json = {"type": "string", "format": "uri-reference", "pattern": "^/ceremonies/"}
+PERSON_ID: Json = {
+    "type": "string",
+    "pattern": f"^{directory.PERSON_ID.pattern.removesuffix(chr(92) + 'Z')}$",
+}
 _VERSION: Json = {"const": 1}
 
 
@@ -109,8 +114,9 @@ def _base64url(longest_bytes: int) -> Json:
 
 _MEDIATION: Json = {"enum": ["modal", "conditional"], "default": "modal"}
 # One SHA-256: 43 characters, of which the last carries four bits.
+_PROOF_KEY: Json = {"type": "string", "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}
 _CODE_CHALLENGE: Json = {
-    "oneOf": [{"type": "null"}, {"type": "string", "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}],
+    "oneOf": [{"type": "null"}, _PROOF_KEY],
     "description": "The proof key (RFC 7636, S256): base64url(SHA-256(code_verifier)), without padding.",
 }
 
@@ -219,6 +225,24 @@ SCHEMAS: Json = {
         optional=("mediation", "code_challenge"),
         closed=False,
     ),
+    "StartRecovery": _object(
+        {
+            "person": PERSON_ID,
+            "reason": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 500,
+                "description": "Printable. Shown to who is to confirm, signed by them, and audited.",
+            },
+            "code_challenge": _PROOF_KEY,
+        },
+        closed=False,
+    ),
+    "TakeTicket": _object(
+        {"code_verifier": {"type": "string", "pattern": "^[A-Za-z0-9._~-]{43,128}$", "writeOnly": True}},
+        closed=False,
+    ),
+    "Ticket": _object({"ticket": _TEXT, "link": _URL, "expiresAt": _INSTANT}),
     "AuthenticatorResponse": {
         "anyOf": [_ref("RegistrationResponseJSON"), _ref("AuthenticationResponseJSON")]
     },

@@ -9,19 +9,24 @@ from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
 
-from passkeys.ceremony import Kind
+from passkeys.acts import Act
+from passkeys.ceremony import Kind, Outcome, kind_of
 from passkeys.directory import PERSON_ID, Person, PersonStatus
 from passkeys.errors import DirectoryUnavailable
-from passkeys.recoveries import MAX_DISPLAY_NAME, Details
+from passkeys.proof import CODE_VERIFIER, proves
+from passkeys.recoveries import MAX_DISPLAY_NAME, Details, find, redeemable
+from passkeys.tickets import digest_of, link_of, new_secret
 from passkeys.world import World
-from starters.answers import by_method
+from starters.acts import act
+from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
 from starters.ceremonies import code_challenge_of, start_ceremony
 from starters.limits import recovery_limits
 from starters.operations_credentials import reason_of
 from starters.problems import RefusedError
-from starters.requests import json_object
+from starters.requests import ceremony_id, json_object
 from starters.sessions import operator_of
-from starters.views import RETRY_AFTER_SECONDS
+from starters.views import output_of
+from starters.waiting import is_finished
 
 
 async def operations_recoveries(world: World, req: HttpRequest, client: Any) -> HttpResponse:
@@ -58,6 +63,84 @@ async def operations_recoveries(world: World, req: HttpRequest, client: Any) -> 
         )
 
     return await by_method(req, {"POST": post})
+
+
+async def operations_recovery_ticket(world: World, req: HttpRequest, client: Any) -> HttpResponse:
+    """POST /operations/recoveries/{id}/ticket: the enrolment ticket of a confirmed recovery, for who started it, once.
+
+    The secret is made here, and leaves in the answer alone. What is kept of it, and what passes through the task hub, is
+    its digest; who loses the answer, to a crash or a slow act, starts another recovery.
+    """
+
+    async def post() -> HttpResponse:
+        operator = await operator_of(world, req, client, fresh=True)
+        code_verifier = json_object(req).get("code_verifier")
+        if not isinstance(code_verifier, str) or not CODE_VERIFIER.match(code_verifier):
+            raise RefusedError(
+                "request_malformed", "`code_verifier` is what the start's `code_challenge` was made of."
+            )
+        found = _recovery_id(req)
+        code_challenge = await _challenge_of_confirmed(client, found)
+        confirmed = await find(world.store, found)
+        if confirmed is None:
+            raise RefusedError("recovery_not_confirmed")
+        recovery, _ = confirmed
+        # Neither the operator nor their client alone: both as they were at the start.
+        if not proves(code_verifier, code_challenge):
+            raise RefusedError("recovery_not_yours")
+        refusal = redeemable(
+            recovery, by=operator.person, now=world.clock(), seconds=world.settings.recovery_seconds
+        )
+        if refusal is not None:
+            raise RefusedError(refusal.value)
+        secret = new_secret(world.random_bytes)
+        await act(
+            world,
+            client,
+            Act.RECOVERY_TICKET_ISSUED,
+            None,
+            by=operator.person,
+            person=recovery.details.person,
+            recovery=found,
+            ticket=digest_of(secret),
+        )
+        return await _shown(world, found, secret)
+
+    return await by_method(req, {"POST": post})
+
+
+async def _shown(world: World, found: str, secret: str) -> HttpResponse:
+    redeemed = await find(world.store, found)
+    assert redeemed is not None  # the act has written into it
+    recovery, _ = redeemed
+    assert recovery.ticket is not None
+    return json_response(
+        {
+            "ticket": secret,
+            "link": link_of(secret, origin=world.settings.origins[0]),
+            "expiresAt": recovery.ticket.expires_at,
+        }
+    )
+
+
+def _recovery_id(req: HttpRequest) -> str:
+    """The id in the path. Raises RefusedError(ceremony_unknown) for anything that is no recovery's."""
+    found = ceremony_id(req)
+    if kind_of(found) is not Kind.RECOVERY:
+        raise RefusedError("ceremony_unknown")
+    return found
+
+
+async def _challenge_of_confirmed(client: Any, found: str) -> str | None:
+    """The proof key's challenge of a recovery that was confirmed. Raises RefusedError."""
+    status = await client.get_status(found)
+    if not status:
+        raise RefusedError("ceremony_unknown")
+    output = output_of(found, status) if is_finished(status) else {}
+    if output.get("outcome") != Outcome.COMPLETED:
+        raise RefusedError("recovery_not_confirmed")
+    code_challenge: str | None = output.get("code_challenge")
+    return code_challenge
 
 
 async def _person(world: World, body: Mapping[str, Any]) -> Person:

@@ -14,12 +14,11 @@ from azure.functions import HttpRequest
 from passkeys.ceremony import Kind, Outcome, kind_of
 from passkeys.credentials import StandingState
 from passkeys.directory import Person, PersonStatus, has_role
-from passkeys.errors import DirectoryUnavailable, StoreUnavailable
 from passkeys.holdings import USABLE, record_of, standing_of, state_of
 from passkeys.proof import proves
 from passkeys.world import World
 from starters.problems import RefusedError
-from starters.views import RETRY_AFTER_SECONDS, output_of
+from starters.views import output_of
 from starters.waiting import is_finished
 
 SCHEME = "Ceremony"
@@ -83,19 +82,18 @@ async def proof_of(world: World, req: HttpRequest, client: Any) -> Proof:
 async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool) -> Session:
     """Who is asking. `fresh`: for a change, so a recent ceremony is needed.
 
-    Raises RefusedError: session_invalid; session_stale, for a session that is good but for its age; unavailable.
+    Raises RefusedError: session_invalid; session_stale, for a session that is good but for its age. And StoreUnavailable
+    and DirectoryUnavailable.
     """
     proof = await proof_of(world, req, client)
     output = proof.output
     if output["outcome"] != Outcome.COMPLETED or kind_of(proof.ceremony_id) not in _SESSIONS:
         raise invalid()
     person, credential_id = output["person"]["id"], output["credential_id"]
-    try:
-        known = await world.directory.find(person)
-        record = await record_of(world.store, credential_id)
-        state = state_of(await standing_of(world.store, credential_id))
-    except (DirectoryUnavailable, StoreUnavailable):  # who cannot be asked about, may not
-        raise RefusedError("unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from None
+    # Who cannot be asked about, may not: these raise, and the answer is 503.
+    known = await world.directory.find(person)
+    record = await record_of(world.store, credential_id)
+    state = state_of(await standing_of(world.store, credential_id))
     if known is None or known.status is not PersonStatus.ACTIVE:
         raise invalid()
     if record is None or record.person != person or state not in USABLE:

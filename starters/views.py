@@ -11,10 +11,9 @@ from typing import Any
 from azure.functions import HttpResponse
 
 from passkeys.ceremony import Outcome, kind_of, public_reason
-from starters.answers import json_response
+from starters.answers import RETRY_AFTER_SECONDS, json_response
 from starters.waiting import is_finished
 
-RETRY_AFTER_SECONDS = 1  # for a client that does not use ?wait=: a person is sitting there
 _CUSTOM_STATUS_MEMBERS = ("v", "stage", "publicKey", "expiresAt", "details")
 
 

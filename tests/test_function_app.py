@@ -66,6 +66,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "authenticate_passkey",
         "recover_account",
         "administer_credential",
+        "issue_recovery_ticket",
         "flush_audit",
     }
     assert named(functions, "entityTrigger") == {"rate_limiter", "audit_log"}
@@ -80,9 +81,9 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
 def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, dict[str, Any]]) -> None:
     """An unknown activity or entity would hang the instance for ever on Azure, without a word."""
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "orchestrators").glob("*.py"))
-    activities = set(re.findall(r'(?:call_activity\(\s*|issue=|verify=|record=)"(\w+)"', text))
+    activities = set(re.findall(r'(?:call_activity\(\s*|activity=|issue=|verify=|record=)"(\w+)"', text))
     entities = set(re.findall(r'EntityId\("(\w+)"', text))
-    assert len(activities) == 10
+    assert len(activities) == 11
     assert activities <= named(functions, "activityTrigger")
     assert entities == named(functions, "entityTrigger")
 
@@ -90,7 +91,7 @@ def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, di
 def test_every_name_that_starters_use_is_registered(functions: dict[str, dict[str, Any]]) -> None:
     """The same for what starters start and signal."""
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "starters").glob("*.py"))
-    started = set(re.findall(r'(?:start_new\(\s*|Kind\.\w+: )"(\w+)"', text))
+    started = set(re.findall(r'(?:start_new\(\s*|(?:Kind|Act)\.\w+: )"(\w+)"', text))
     assert started == named(functions, "orchestrationTrigger")
     assert set(re.findall(r'EntityId\("(\w+)"', text)) == named(functions, "entityTrigger")
 
@@ -166,6 +167,8 @@ def test_operators_data_needs_a_key_and_nothing_else_does(functions: dict[str, d
         "operations_credentials",
         "operations_credential_disable",
         "operations_credential_enable",
+        "operations_recoveries",
+        "operations_recovery_ticket",
     }
 
 

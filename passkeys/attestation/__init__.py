@@ -103,7 +103,7 @@ def _verdict(
 ) -> Attestation:
     acceptable = anchors.acceptable(fmt, proof.model)
     if not proof.trust_path or not acceptable:
-        return Attestation(fmt, proof.type, chain_verified=False, model_proven=False)
+        return Attestation(fmt, proof.type, chain_verified=False, model_proven=False, model=proof.model)
     try:
         anchor = verify_chain(proof.trust_path, anchors=acceptable, at=at, exact=chains_exact)
     except ChainInvalid as invalid:
@@ -115,4 +115,4 @@ def _verdict(
         or anchors.is_only(anchor, proof.model)
         or (proof.identified and proof.model in anchors.by_model)
     )
-    return Attestation(fmt, proof.type, chain_verified=True, model_proven=model_proven)
+    return Attestation(fmt, proof.type, chain_verified=True, model_proven=model_proven, model=proof.model)

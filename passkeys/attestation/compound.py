@@ -6,6 +6,7 @@ Our policy: every one of them must verify, and together they have proven what an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from passkeys.credentials import Attestation
@@ -30,4 +31,4 @@ def parts(att_stmt: Any) -> Iterator[tuple[Any, Any]]:
 def together(verdicts: Sequence[Attestation]) -> Attestation:
     """What statements about one credential have proven between them: as much as the strongest."""
     strongest = max(verdicts, key=lambda verdict: (verdict.model_proven, verdict.chain_verified))
-    return Attestation("compound", strongest.type, strongest.chain_verified, strongest.model_proven)
+    return replace(strongest, format="compound")

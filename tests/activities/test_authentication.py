@@ -13,14 +13,15 @@ import pytest
 
 from activities.issue_authentication_challenge import issue_authentication_challenge
 from activities.verify_authentication import verify_authentication
-from demo.authenticator import Flags, Lie, Passkey, create, from_base64url
+from demo.authenticator import Flags, Lie, Passkey, create, from_base64url, get
+from passkeys import usernames
 from passkeys.credentials import load_usage, usage_name
 from passkeys.errors import StoreDamaged
 from passkeys.store import Document
 from passkeys.world import World
 from tests.activities.scenes import HONEST, Json, enrolled, sign_in, sign_in_request
 from tests.passkeys.stores import MemoryStore
-from tests.passkeys.worlds import Clock, world_of
+from tests.passkeys.worlds import ORIGIN, Clock, world_of
 
 SYNCED = HONEST | Flags.BACKUP_ELIGIBLE
 
@@ -71,6 +72,7 @@ async def test_a_sign_in_says_who_and_notes_the_use(world: World, store: MemoryS
                 "type": "none",
                 "chain_verified": False,
                 "model_proven": False,
+                "model": None,
             },
             "backup_state": False,
             "user_verified": True,
@@ -163,13 +165,23 @@ async def test_an_unknown_credential_is_a_verdict(world: World) -> None:
     assert await sign_in(world, stranger()) == {"verified": False, "reason": "credential_unknown"}
 
 
+JUDGING = (
+    "passkeys.algorithms",
+    "passkeys.authenticator_data",
+    "passkeys.client_data",
+    "passkeys.extensions",
+    "passkeys.verification",
+    "webauthn.",
+)
+
+
 async def functions_called(world: World, request: Json) -> tuple[Json, Counter[str]]:
     """The verdict, and how often each function of ours and of the package was called for it."""
     called: Counter[str] = Counter()
 
     def note(frame: FrameType, event: str, _: object) -> None:
         module = frame.f_globals.get("__name__", "")
-        if event == "call" and module.startswith(("passkeys.verification", "webauthn.")):
+        if event == "call" and module.startswith(JUDGING):
             called[f"{module}.{frame.f_code.co_name}"] += 1
 
     before = sys.getprofile()
@@ -193,7 +205,14 @@ async def test_an_unknown_credential_costs_what_a_wrong_signature_costs(world: W
     assert usual["webauthn.helpers.verify_signature.verify_signature"] == 1
     told, called = await functions_called(world, unknown)
     assert (told["reason"], called) == ("credential_unknown", usual)
-    for request, reason in ((other, "user_handle_mismatch"), (changed, "backup_eligibility_changed")):
+    graces = usernames.token_of(await world.decoy_key(), "grace")
+    await usernames.remember(world.store, graces, "grace")
+    owned = {**await sign_in_request(world, passkey), "username": graces}
+    for request, reason in (
+        (other, "user_handle_mismatch"),
+        (changed, "backup_eligibility_changed"),
+        (owned, "credential_owner_mismatch"),
+    ):
         told, called = await functions_called(world, request)
         assert (told["reason"], usual - called) == (reason, Counter())
 
@@ -205,6 +224,20 @@ async def test_a_rejection_leaves_no_trace_in_the_store(world: World, store: Mem
     for lie in (Lie(broken_signature=True), Lie(origin="https://evil.example"), Lie(challenge=b"x" * 32)):
         assert not (await sign_in(world, passkey, 1, lie=lie))["verified"]
     assert store.documents == before
+
+
+async def test_a_sign_in_that_began_with_a_name_is_that_persons(world: World) -> None:
+    """WebAuthn L3 §7.2 step 6: start-user, credential owner and user handle are one, whatever the options list."""
+    ada, grace = await enrolled(world, "ada", 1), await enrolled(world, "grace", 2)
+    token = usernames.token_of(await world.decoy_key(), "Ada")
+    request = await sign_in_request(world, ada, 1)
+    listed = [{"id": passkey.id, "type": "public-key"} for passkey in (ada, grace)]
+    began = {**request, "username": token, "publicKey": {**request["publicKey"], "allowCredentials": listed}}
+    assert (await verify_authentication(world, began))["person"] == "ada"
+    other = {**began, "ceremony_id": "y", "response": get(grace, began["publicKey"], origin=ORIGIN)}
+    refused = {"verified": False, "reason": "credential_owner_mismatch"}
+    assert await verify_authentication(world, other) == refused
+    assert (await verify_authentication(world, {**other, "username": None}))["person"] == "grace"
 
 
 async def test_another_persons_user_handle_is_refused(world: World) -> None:

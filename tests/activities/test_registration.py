@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from activities.issue_registration_challenge import issue_registration_challenge
 from activities.own_credentials import MAX_LISTED
 from activities.record_credential import record_credential
 from activities.verify_registration import verify_registration
-from demo.authenticator import NothingToOfferError, create, from_base64url
+from demo.authenticator import Flags, NothingToOfferError, create, from_base64url
 from passkeys.credentials import (
     CredentialDescriptor,
     StandingState,
@@ -19,8 +20,11 @@ from passkeys.credentials import (
     load_credential,
     marker_name,
 )
+from passkeys.metadata_blob import verify_blob
+from passkeys.models import keep
 from passkeys.response import encode_base64url
 from passkeys.world import World
+from tests import metadata_kit
 from tests.activities.scenes import Json, by_session, decide, enrolled, enrolment, ticket_for
 from tests.passkeys.stores import MemoryStore
 from tests.passkeys.worlds import ORIGIN, Clock, FlakyDirectory, world_of
@@ -125,6 +129,58 @@ async def test_a_policy_made_stricter_meanwhile_counts(store: MemoryStore) -> No
     request = {**asked(), "publicKey": options, "response": response}
     assert (await verify_registration(lax, request))["verified"]
     assert (await verify_registration(strict, request))["reason"] == "user_not_verified"
+
+
+async def test_a_conditional_ceremony_asks_nobody(world: World) -> None:
+    """WebAuthn L3 §7.1 step 15: no touch and no verification, if the ceremony began so; the client cannot choose it now."""
+    began = {**asked(), "mediation": "conditional"}
+    options = (await issue_registration_challenge(world, began))["publicKey"]
+    assert options["authenticatorSelection"]["userVerification"] == "preferred"
+    _, response = create(options, origin=ORIGIN, flags=Flags(0))
+    answer = {"publicKey": options, "response": response}
+    verdict = await verify_registration(world, {**began, **answer})
+    assert verdict["verified"]
+    assert verdict["credential"]["user_verified"] is verdict["facts"]["user_verified"] is False
+    for other in ({}, {"mediation": "modal"}):
+        refused = await verify_registration(world, {**asked(), **other, **answer})
+        assert refused == {"verified": False, "reason": "user_not_present"}
+
+
+async def test_what_extensions_say_is_recorded(world: World, store: MemoryStore) -> None:
+    """What was asked for, checked, and stored with the credential; the audit learns it too."""
+    done = await enrolment(world)
+    assert done.verdict["credential"]["extensions"] == {"credProps": {"rk": True}}
+    assert done.verdict["facts"]["extensions"] == {"credProps": {"rk": True}}
+    assert await record_credential(world, done.recording) == {"recorded": True}
+    name = credential_name(done.passkey.id)
+    assert load_credential(name, store.documents[name].data).extensions == {"credProps": {"rk": True}}
+
+
+async def test_metadata_is_asked_about_the_model(store: MemoryStore, tmp_path: Path) -> None:
+    """A model that is revoked is refused while the settings name metadata; what an earlier time has left does not count."""
+    source = tmp_path / "metadata.jwt"
+    source.write_bytes(b"read by the refresh")
+    root = str(metadata_kit.write_root(tmp_path / "root.pem"))
+    named = {"PASSKEYS_METADATA": str(source), "PASSKEYS_METADATA_ROOT": root}
+    models = ((metadata_kit.OTHER, None), (metadata_kit.AAGUID, "model_prohibited"))
+    for no, (model, reason) in enumerate(models, start=1):
+        revoked = metadata_kit.entry(model, metadata_kit.status("REVOKED"))
+        blob = verify_blob(
+            metadata_kit.blob(revoked, no=no),
+            roots=[metadata_kit.ROOT.der],
+            signer=metadata_kit.SIGNER,
+            at=metadata_kit.NOW,
+        )
+        assert await keep(store, blob, at=f"2026-11-25T0{no}:00:00Z")
+        assert (await answered(world_of(store, **named))).get("reason") == reason
+    assert (await answered(world_of(store)))["verified"]
+
+
+async def answered(world: World) -> Json:
+    """The verdict of an honest registration."""
+    options = (await issue_registration_challenge(world, asked()))["publicKey"]
+    _, response = create(options, origin=ORIGIN)
+    return await verify_registration(world, {**asked(), "publicKey": options, "response": response})
 
 
 @pytest.mark.parametrize("response", [None, {}, [], "x", {"id": 1}, {"response": {}}])

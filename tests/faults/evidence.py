@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from demo import ceremonies
-from passkeys.audit import EMPTY, Head, split_lines, verify
+from passkeys.audit import EMPTY, Head, split_lines, subject_of, verify
 from passkeys.credentials import credential_name
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import AuditBroken
 from tests.hosts import MASTER_KEY, ROOT
 
 TERMINAL = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
-CEREMONIES = ("registration-", "authentication-")
+CEREMONIES = ("registration-", "authentication-", "recovery-")
+ACTS = ("act-",)
 
 
 @dataclass(slots=True)
@@ -47,16 +48,25 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything at the end: instances by id, audit entries, credentials and use by credential id, broken chains."""
+    """Everything at the end: instances by id, audit entries, credentials and use by credential id, broken chains.
+
+    `entries` are those of ceremonies, `acts` those of acts.
+    """
 
     instances: Mapping[str, Mapping[str, Any]]
     entries: list[dict[str, Any]]
     credentials: Mapping[str, Mapping[str, Any]]
     usage: Mapping[str, Mapping[str, Any]]
     broken: list[str] = field(default_factory=list)
+    acts: list[dict[str, Any]] = field(default_factory=list)
 
 
-def instances_of(url: str) -> dict[str, dict[str, Any]]:
+def acts_of(url: str) -> dict[str, dict[str, Any]]:
+    """Every act's instance, by id."""
+    return instances_of(url, ACTS)
+
+
+def instances_of(url: str, kinds: tuple[str, ...] = CEREMONIES) -> dict[str, dict[str, Any]]:
     """Every ceremony's instance, by id, page by page through the extension's API."""
     found: dict[str, dict[str, Any]] = {}
     token: str | None = None
@@ -71,7 +81,7 @@ def instances_of(url: str) -> dict[str, dict[str, Any]]:
             ),
             200,
         )
-        found |= {row["instanceId"]: row for row in answer.body if row["instanceId"].startswith(CEREMONIES)}
+        found |= {row["instanceId"]: row for row in answer.body if row["instanceId"].startswith(kinds)}
         token = answer.headers.get("x-ms-continuation-token", "")
         if token == "null":
             token = ""
@@ -79,13 +89,14 @@ def instances_of(url: str) -> dict[str, dict[str, Any]]:
 
 
 def wait_until_settled(url: str, state: Path, *, seconds: float) -> dict[str, dict[str, Any]]:
-    """The instances once all have ended and each has an audit entry; or as they are after `seconds`."""
+    """The ceremonies' instances once all have ended and each has an audit entry, acts too; or as they are after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         found = instances_of(url)
-        running = [row for row in found.values() if row["runtimeStatus"] not in TERMINAL]
-        recorded = {entry["ceremony_id"] for entry in read_audit(state)[0]}
-        if (not running and recorded >= found.keys()) or time.monotonic() > deadline:
+        everything = {**found, **acts_of(url)}
+        running = [row for row in everything.values() if row["runtimeStatus"] not in TERMINAL]
+        recorded = {subject_of(entry)[1] for entry in read_audit(state)[0]}
+        if (not running and recorded >= everything.keys()) or time.monotonic() > deadline:
             return found
         time.sleep(0.1)
 
@@ -129,7 +140,9 @@ def documents(root: Path, prefix: str) -> dict[str, bytes]:
 
 def gather(state: Path, instances: Mapping[str, Mapping[str, Any]]) -> Evidence:
     """Read the store; meant for when the host has stopped."""
-    entries, broken = read_audit(state)
+    recorded, broken = read_audit(state)
+    entries = [entry for entry in recorded if "ceremony_id" in entry]
+    acts = [entry for entry in recorded if "act_id" in entry]
     root = state / "store"
 
     # An id too long for a name is named by its hash: back to the ids, by those on the record.
@@ -147,7 +160,7 @@ def gather(state: Path, instances: Mapping[str, Mapping[str, Any]]) -> Evidence:
     checked = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if checked.returncode != 0:
         broken.append(f"`passkeys audit verify` says {checked.returncode}: {checked.stdout}{checked.stderr}")
-    return Evidence(instances, entries, by_credential("credentials/"), by_credential("usage/"), broken)
+    return Evidence(instances, entries, by_credential("credentials/"), by_credential("usage/"), broken, acts)
 
 
 def outcome_of(instance: Mapping[str, Any]) -> str:
@@ -223,7 +236,14 @@ def _lost_results(evidence: Evidence, known: Mapping[str, Told]) -> Iterable[str
         for entry in evidence.entries
         if (entry["kind"], entry["outcome"]) == ("registration", "completed")
     }
-    for credential_id in registered.keys() - evidence.credentials.keys():
+    removed = {
+        act["credential_id"]
+        for act in evidence.acts
+        if (act["act"], act["outcome"]) == ("remove", "completed")
+    }
+    for credential_id in removed & (evidence.credentials.keys() | evidence.usage.keys()):
+        yield f"credential {credential_id} was removed, and is stored"
+    for credential_id in registered.keys() - evidence.credentials.keys() - removed:
         yield f"{registered[credential_id]} completed, its credential {credential_id} is not stored"
     for credential_id in evidence.credentials.keys() - registered.keys():
         yield f"credential {credential_id} is stored, no registration that completed made it"
@@ -238,7 +258,7 @@ def _lost_results(evidence: Evidence, known: Mapping[str, Told]) -> Iterable[str
             highest[entry["credential_id"]] = max(highest[entry["credential_id"]], told.sign_count)
     for credential_id, sign_count in highest.items():
         kept = evidence.usage.get(credential_id, {}).get("sign_count")
-        if kept != sign_count:
+        if kept != sign_count and credential_id not in removed:
             yield f"credential {credential_id} was last used with sign count {sign_count}, {kept} is stored"
 
 

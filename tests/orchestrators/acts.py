@@ -60,6 +60,29 @@ def limiter_failed() -> Execution:
     return run
 
 
+ISSUED = "recovery_ticket_issued"
+OF_RECOVERY = {
+    "credential_id": None,
+    "by": "grace",
+    "recovery": f"recovery-{'0' * 31}8",
+    "ticket": "b" * 64,
+}
+
+
+def ticket_of_recovery(result: dict[str, Any] | None) -> Callable[[], Execution]:
+    """The ticket of a recovery; None: the store fails for longer than is retried."""
+
+    def script() -> Execution:
+        run = admitted(Execution("issue_recovery_ticket", act_request(ISSUED, **OF_RECOVERY)))
+        run.later(milliseconds=20)
+        done = run.failed("redeem_recovery") if result is None else run.done("redeem_recovery", result)
+        run.deliver(done)
+        return run
+
+    return script
+
+
+SHOWN = {"changed": False, "person": "ada", "reason": "ticket_shown"}
 BY_OPERATOR = {"person": None, "by": "grace", "reason": "reported lost"}
 
 # name: (script, outcome, exact reason)
@@ -72,5 +95,8 @@ ACTS: dict[str, tuple[Callable[[], Execution], str, str | None]] = {
     "refused_unknown": (lambda: changed(begun("rename"), UNKNOWN), "refused", "credential_unknown"),
     "refused_limit": (lambda: admitted(begun("remove"), NO), "refused", "rate_limited"),
     "failed_change": (change_failed, "failed", "dependency_failed"),
+    "recovery_ticket_issued": (ticket_of_recovery(CHANGED), "completed", None),
+    "recovery_ticket_shown": (ticket_of_recovery(SHOWN), "refused", "ticket_shown"),
+    "recovery_ticket_failed": (ticket_of_recovery(None), "failed", "dependency_failed"),
     "failed_limiter": (limiter_failed, "failed", "dependency_failed"),
 }

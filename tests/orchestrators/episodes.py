@@ -22,6 +22,7 @@ from local_host.walk_state import Decision, Identity, Known
 from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
+from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from orchestrators.recover_account import recover_account
 from orchestrators.register_passkey import register_passkey
 
@@ -34,6 +35,7 @@ ORCHESTRATORS: dict[str, Function] = {
     "authenticate_passkey": authenticate_passkey,
     "recover_account": recover_account,
     "administer_credential": administer_credential,
+    "issue_recovery_ticket": issue_recovery_ticket,
     "flush_audit": flush_audit,
 }
 PENDING = Outcome("Pending")
@@ -49,6 +51,7 @@ KNOWN = Known(
             "record_credential",
             "record_recovery",
             "change_credential",
+            "redeem_recovery",
             "append_audit",
         }
     ),

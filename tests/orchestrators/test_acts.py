@@ -7,7 +7,7 @@ import pytest
 from entities.audit_log import audit_log
 from passkeys.acts import ActOutcome
 from tests.entities.driver import DrivenEntity
-from tests.orchestrators.acts import ACTS, CHANGED, begun, changed
+from tests.orchestrators.acts import ACTS, CHANGED, OF_RECOVERY, begun, changed
 from tests.orchestrators.episodes import Execution
 
 
@@ -31,13 +31,15 @@ def test_each_act_is_recorded_exactly_once(act: tuple[Execution, str, str | None
     run, outcome, reason = act
     ((entity, operation, entry),) = run.signals()
     assert (entity, operation) == ("@audit_log@02", "record")
+    of_recovery = run.name == "issue_recovery_ticket"
     assert entry == {
+        **({"recovery": run.request["recovery"]} if of_recovery else {}),
         "v": 1,
         "act_id": run.request["act_id"],
         "act": run.request["act"],
         "by": run.request["by"],
         "person": "ada",
-        "credential_id": "Y3JlZA",
+        "credential_id": None if of_recovery else "Y3JlZA",
         "reason": run.request["reason"],
         "outcome": outcome,
         "code": reason,
@@ -58,6 +60,13 @@ def test_the_change_is_asked_for_whole_and_the_name_is_not_recorded() -> None:
     run = changed(begun("rename", name="blue key"), CHANGED)
     assert run.calls() == [f"@rate_limiter@acts|{'1' * 32}", "change_credential", "@audit_log@02"]
     assert "blue key" not in str(run.signals())
+
+
+def test_the_ticket_of_a_recovery_passes_as_its_digest() -> None:
+    """The activity learns which recovery, whose act, and the digest; the audit gets no digest."""
+    run = ACTS["recovery_ticket_issued"][0]()
+    assert run.calls() == [f"@rate_limiter@acts|{'1' * 32}", "redeem_recovery", "@audit_log@02"]
+    assert OF_RECOVERY["ticket"] not in str(run.signals())
 
 
 def test_every_outcome_has_a_scenario() -> None:

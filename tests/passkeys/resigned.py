@@ -111,6 +111,7 @@ class Registration:
             "offered": OFFERED,
             "mediation": "modal",
             "trust_anchors": ROOTED,
+            "models": {},
             "at": NOW,
         }
         return verify_registration(self.response(), **{**arguments, **expected})

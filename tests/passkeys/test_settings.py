@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from passkeys.attestation import TrustAnchors
 from passkeys.errors import SettingsError
 from passkeys.rate_limit import Limit
 from passkeys.settings import SETTINGS, Settings, load
 from tests.metadata_kit import INTERMEDIATE, ROOT, write_root
+from tests.passkeys.attestation.statements import SOURCE
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 ROWS = {
@@ -72,6 +74,8 @@ WRONG = {
     "PASSKEYS_ATTESTATION_TRUST": ["all"],
     "PASSKEYS_ATTESTATION_ROOTS": ["/nowhere", __file__],
     "PASSKEYS_ATTESTATION_FORMATS": ["android-safetynet", "none,none", ","],
+    "PASSKEYS_ATTESTATION_LENIENCE": ["everything", "u2f-aaguid,u2f-aaguid"],
+    "PASSKEYS_ATTESTATION_TPM_VENDORS": ["FFFFF1D0", "id:fffff1d0", "id:FFFFF1D0,id:FFFFF1D0"],
     "PASSKEYS_AAGUID_ALLOW": ["08987058cadc4b81b6e130de50dcbe96", "08987058-CADC-4b81-b6e1-30de50dcbe96", "yubikey"],
     "PASSKEYS_AAGUID_DENY": ["00000000-0000-0000-0000-000000000000,00000000-0000-0000-0000-000000000000"],
     "PASSKEYS_BACKUP_ELIGIBLE": ["deny"],
@@ -107,9 +111,9 @@ WRONG = {
     "PASSKEYS_AUDIT_FLUSH_SCHEDULE": ["* * * * *", "every 2 seconds", "* * * * * * *"],
     "PASSKEYS_TICKET_SECONDS": ["59", "2592001"],
     "PASSKEYS_SESSION_SECONDS": ["59", "3601", "1h"],
-    "PASSKEYS_FRESH_SECONDS": ["29", "3601"],
+    "PASSKEYS_FRESH_SECONDS": ["0", "3601"],
     "PASSKEYS_RECOVERY_OPERATORS": ["0", "3", "two"],
-    "PASSKEYS_RECOVERY_SECONDS": ["59", "3601"],
+    "PASSKEYS_RECOVERY_SECONDS": ["0", "3601"],
     "PASSKEYS_OPERATOR_ROLE": ["the operator", " ", "x" * 129, "op,erator", "-"],
     "PASSKEYS_RELATED_ORIGINS": ["example.com", "https://example.com/", "http://example.com", "https://a.example,https://a.example", ","],
     "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
@@ -248,6 +252,8 @@ def test_good_values_are_taken() -> None:
 
 def test_a_whole_policy_is_taken(tmp_path: Path) -> None:
     """Everything strict, and nothing of it contradicts another."""
+    (tmp_path / "packed.pem").write_text(SOURCE["attestation_trust_root"]["certificate_pem"])
+    (tmp_path / ".hidden").write_text("is passed over")
     app = "android:apk-key-hash:" + "A" * 42 + "E"
     settings = load(
         {
@@ -263,9 +269,20 @@ def test_a_whole_policy_is_taken(tmp_path: Path) -> None:
             "PASSKEYS_CREDENTIAL_PROTECTION": "require",
         }
     )
-    assert settings.attestation_roots == tmp_path
+    root = bytes.fromhex(SOURCE["attestation_trust_root"]["certificate_der"]["hex"])
+    assert settings.attestation_roots == TrustAnchors(by_format={"packed": (root,)})
     assert settings.top_origins == ("https://example.com", "http://localhost")
     assert (settings.native_origins, settings.aaguid_allow) == ((app,), (MODEL,))
+
+
+def test_a_folder_of_roots_says_what_is_wrong_in_it(tmp_path: Path) -> None:
+    """Each file that is none of ours, or holds no certificate, by its name."""
+    (tmp_path / "packed.pem").write_text("no certificate")
+    (tmp_path / "yubico.pem").write_text(SOURCE["attestation_trust_root"]["certificate_pem"])
+    with pytest.raises(
+        SettingsError, match=r"packed\.pem does not hold certificates.*yubico\.pem is no file of"
+    ):
+        load({"PASSKEYS_ATTESTATION_ROOTS": str(tmp_path)})
 
 
 def test_an_empty_value_is_not_set() -> None:

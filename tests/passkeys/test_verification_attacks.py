@@ -13,8 +13,9 @@ from typing import Any
 import cbor2
 import pytest
 
-from demo.authenticator import Flags, Lie, Passkey, create, from_base64url, get, to_base64url
+from demo.authenticator import ALGORITHMS, Flags, Lie, Passkey, create, from_base64url, get, to_base64url
 from passkeys import options
+from passkeys.algorithms import ALGORITHMS as KNOWN
 from passkeys.attestation import TrustAnchors
 from passkeys.errors import Rejection
 from passkeys.offer import authentication_offer, registration_offer
@@ -59,6 +60,7 @@ def register(response: object, **expected: Any) -> VerifiedRegistration:
         "offered": registration_offer(CREATION),
         "mediation": "modal",
         "trust_anchors": TrustAnchors(),
+        "models": {},
         "at": NOW,
     }
     return verify_registration(parse_registration_response(response), **{**arguments, **expected})
@@ -121,7 +123,7 @@ def test_an_honest_registration_is_accepted() -> None:
     assert verified.credential_id == passkey.credential_id
     assert (verified.algorithm, verified.sign_count, verified.transports) == (-7, 0, ("internal",))
     assert (verified.backup_eligible, verified.backup_state, verified.user_verified) == (True, True, True)
-    assert dataclasses.astuple(verified.attestation) == ("none", "none", False, False)
+    assert dataclasses.astuple(verified.attestation) == ("none", "none", False, False, None)
 
 
 def test_an_honest_authentication_is_accepted() -> None:
@@ -147,11 +149,25 @@ def test_every_bit_that_is_signed_counts(member: str) -> None:
             authenticate(attacked, known(passkey))
 
 
-@pytest.mark.parametrize("algorithm", [-7, -8, -257])
-def test_each_usual_algorithm_registers_and_signs_in(algorithm: int) -> None:
-    """The key that registration returns is the one that sign-in verifies with."""
-    passkey, response = create(CREATION, origin=ORIGIN, algorithm=algorithm)
-    registered = register(response)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_each_algorithm_registers_and_signs_in(algorithm: int) -> None:
+    """Of every algorithm that can be offered: the key that registration returns is the one that sign-in verifies with."""
+    name = {row.cose: row.name for row in KNOWN.values()}[algorithm]
+    settings = load(
+        {"PASSKEYS_RP_ID": "example.org", "PASSKEYS_ORIGINS": ORIGIN, "PASSKEYS_ALGORITHMS": name}
+    )
+    creation = options.creation_options(
+        settings,
+        challenge=CHALLENGE,
+        deadline_seconds=300,
+        user_handle=b"handle",
+        name="ada",
+        display_name="Ada",
+        exclude=[],
+    )
+    passkey, response = create(creation, origin=ORIGIN)
+    registered = register(response, offered=registration_offer(creation))
+    assert registered.algorithm == passkey.algorithm == algorithm
     credential = KnownCredential(
         passkey.credential_id, "ada", passkey.user_handle, registered.public_key, 0, backup_eligible=False
     )

@@ -46,6 +46,7 @@ def register(client_data_json: bytes, attestation_object: bytes) -> None:
             ),
             mediation="modal",
             trust_anchors=TrustAnchors(),
+            models={},
             at=NOW,
         )
     except Rejection:
@@ -217,6 +218,7 @@ def test_no_vector_with_changed_bytes_escapes(name: str, data: st.DataObject) ->
             ),
             mediation="modal",
             trust_anchors=TrustAnchors(),
+            models={},
             at=NOW,
         )
     except Rejection:

@@ -19,15 +19,18 @@ import pytest
 from passkeys.attestation import TrustAnchors
 from passkeys.errors import Rejection, RejectionCode
 from passkeys.extensions import creation_inputs, request_inputs
+from passkeys.metadata import Model, StatusReport
 from passkeys.response import RegistrationResponse, encode_base64url
 from passkeys.verification import verify_registration
 from tests.passkeys.attestation.cases import CASES, Case
 from tests.passkeys.attestation.statements import (
     ROOTED,
+    U2F,
     VECTORS,
     aaguid_extension,
     octets,
     packed_certificate,
+    u2f,
 )
 from tests.passkeys.attestation.test_obligations import format_of
 from tests.passkeys.resigned import (
@@ -82,6 +85,16 @@ def client(on: Registration | Assertion, **changed: Any) -> dict[str, Any]:
 
 def policy(**changed: Any) -> dict[str, Any]:
     return {"policy": dataclasses.replace(LAX, **changed)}
+
+
+def models(**changed: Any) -> dict[str, Any]:
+    """A policy with other rules about models."""
+    return policy(models=dataclasses.replace(LAX.models, **changed))
+
+
+def known_as(status: str) -> Model:
+    """A model of which metadata reports this status, since always."""
+    return Model(MODEL, (), "A key", None, (StatusReport(status, None, None, None),), ())
 
 
 def offered(**changed: Any) -> dict[str, Any]:
@@ -231,9 +244,12 @@ REGISTRATION_WRONGS = [
     Wrong(Code.ATTESTATION_FORMAT_UNSUPPORTED, "its service is gone", {"fmt": "android-safetynet"}),
     Wrong(Code.ATTESTATION_UNTRUSTED, "no anchor", {}, {**policy(attestation_trusted_only=True), "trust_anchors": TrustAnchors()}),
     Wrong(Code.ATTESTATION_UNTRUSTED, "none", {"fmt": "none", "statement": lambda signed: {}}, policy(attestation_trusted_only=True)),
-    Wrong(Code.MODEL_DENIED, "on the list", {}, policy(aaguids_denied=frozenset({MODEL}))),
-    Wrong(Code.MODEL_NOT_ALLOWED, "not on the list", {}, policy(aaguids_allowed=frozenset({MODEL.replace("8", "9")}))),
-    Wrong(Code.MODEL_UNPROVEN, "on the list, and its certificate names no model", {}, policy(aaguids_allowed=frozenset({MODEL}))),
+    Wrong(Code.AAGUID_DENIED, "on the list", {}, models(denied=frozenset({MODEL}))),
+    Wrong(Code.AAGUID_NOT_ALLOWED, "not on the list", {}, models(allowed=frozenset({MODEL.replace("8", "9")}))),
+    Wrong(Code.AAGUID_UNPROVEN, "on the list, and its certificate names no model", {}, models(allowed=frozenset({MODEL}))),
+    Wrong(Code.MODEL_PROHIBITED, "revoked", {}, {"models": {MODEL: known_as("REVOKED")}}),
+    Wrong(Code.MODEL_UNKNOWN, "to the metadata", {}, models(unknown_allowed=False)),
+    Wrong(Code.MODEL_NOT_CERTIFIED, "at level 2", {}, {**models(certification="FIDO_CERTIFIED_L2"), "models": {MODEL: known_as("FIDO_CERTIFIED_L1")}}),
     Wrong(Code.EXTENSION_OUTPUT_INVALID, "a level that there is not", {**PROTECTED, "extensions": {"credProtect": 4}}, offered(extensions=ASKED)),
     Wrong(Code.EXTENSION_OUTPUT_INVALID, "a PIN of three", {**PROTECTED, "extensions": {"credProtect": 3, "minPinLength": 3}}, offered(extensions=ASKED)),
     Wrong(Code.EXTENSION_OUTPUT_INVALID, "no map", {"flags": REGISTRATION.flags | ED, "extensions": [1]}),
@@ -319,8 +335,8 @@ RIGHT_REGISTRATIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("the attachment asked for", {}, offered(attachment="platform")),
     ("one transport of two", {"told": {"transports": ("hybrid", "internal")}}, policy(transports_allowed=frozenset({"usb", "internal"}))),
     ("trusted, demanded", {}, policy(attestation_trusted_only=True)),
-    ("a model on the list, proven", {"statement": by_the_model}, policy(attestation_trusted_only=True, aaguids_allowed=frozenset({MODEL}))),
-    ("a model not on the list of denied", {}, policy(aaguids_denied=frozenset({MODEL.replace("8", "9")}))),
+    ("a model on the list, proven", {"statement": by_the_model}, {**models(allowed=frozenset({MODEL}))}),
+    ("a model not on the list of denied", {}, models(denied=frozenset({MODEL.replace("8", "9")}))),
     ("protected as demanded", PROTECTED, offered(extensions=ASKED)),
     ("discoverable", {"told": {"extensions": {"credProps": {"rk": True}}}}, offered(extensions={"credProps": True})),
     ("discoverable, unknown to the client", {"told": {"extensions": {"credProps": {}}}}, offered(extensions={"credProps": True})),
@@ -445,7 +461,20 @@ def test_what_extensions_say_is_in_the_verdict() -> None:
     assert signed_in.extensions == {"prf": {"evaluated": True}, "largeBlob": {"read": True}}
 
 
-def brought_before_the_verifier(case: Case) -> Callable[[], Any]:
+def test_a_u2f_authenticator_is_judged_by_its_certificates_key() -> None:
+    """It has no AAGUID: metadata knows it by the key identifier of its attestation certificate (MDS §3.1.1)."""
+    case = next(case for case in CASES if case.on is U2F)
+    right = dataclasses.replace(case, make=u2f, fmt="fido-u2f")
+    verified = brought_before_the_verifier(right)()
+    identifier = verified.attestation.model
+    assert re.fullmatch(r"[0-9a-f]{40}", identifier)
+    with pytest.raises(Rejection) as rejection:
+        brought_before_the_verifier(right, models={identifier: known_as("REVOKED")})()
+    assert rejection.value.code is Code.MODEL_PROHIBITED
+    brought_before_the_verifier(right, models={"0" * 40: known_as("REVOKED")})()
+
+
+def brought_before_the_verifier(case: Case, **expected: Any) -> Callable[[], Any]:
     """A case of the attestation formats, whole: in its attestation object, with its client data."""
     name = next(name for name in VECTORS if octets(VECTORS[name]["registration"]["clientDataJSON"]) == case.on.client_data)  # fmt: skip
     credential_id = case.on.credential_id
@@ -459,17 +488,18 @@ def brought_before_the_verifier(case: Case) -> Callable[[], Any]:
         transports=(),
         authenticator_attachment=None,
     )
-    return lambda: verify_registration(
-        response,
-        challenge=octets(VECTORS[name]["registration"]["challenge"]),
-        origins=["https://example.org"],
-        rp_id="example.org",
-        policy=dataclasses.replace(LAX, lenience=case.lenience),
-        offered=OFFERED,
-        mediation="modal",
-        trust_anchors=ROOTED,
-        at=NOW,
-    )
+    arguments: dict[str, Any] = {
+        "challenge": octets(VECTORS[name]["registration"]["challenge"]),
+        "origins": ["https://example.org"],
+        "rp_id": "example.org",
+        "policy": dataclasses.replace(LAX, lenience=case.lenience),
+        "offered": OFFERED,
+        "mediation": "modal",
+        "trust_anchors": ROOTED,
+        "models": {},
+        "at": NOW,
+    }
+    return lambda: verify_registration(response, **{**arguments, **expected})
 
 
 STATEMENTS = [case for case in CASES if isinstance(format_of(case), str)]
@@ -486,6 +516,7 @@ def test_a_statement_wrong_in_one_point(case: Case) -> None:
 # Codes that neither function raises, and who does.
 ELSEWHERE = {
     Code.CREDENTIAL_UNKNOWN: "activities/verify_authentication.py: nothing is stored under that id",
+    Code.CREDENTIAL_DISABLED: "activities/verify_authentication.py: an operator or the metadata has disabled it",
 }
 # Nets under what is not known to fall: the fuzz looks for it.
 NETS = {Code.ATTESTATION_INVALID}

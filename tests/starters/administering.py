@@ -6,11 +6,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from activities.change_credential import change_credential
+from activities.redeem_recovery import redeem_recovery
 from orchestrators.administer_credential import administer_credential
+from orchestrators.issue_recovery_ticket import issue_recovery_ticket
+from passkeys.acts import Act
 from passkeys.world import World
+from starters import acts
 from tests.orchestrators.context import RecordingContext
 from tests.orchestrators.scenarios import NO, YES
 from tests.starters.fakes import FakeClient, instance
+
+ORCHESTRATORS: dict[str, Any] = {
+    "administer_credential": administer_credential,
+    "issue_recovery_ticket": issue_recovery_ticket,
+}
+ACTIVITIES: dict[str, Any] = {"change_credential": change_credential, "redeem_recovery": redeem_recovery}
 
 
 @dataclass
@@ -25,7 +35,7 @@ class Administering(FakeClient):
     async def start_new(
         self, orchestration_function_name: str, instance_id: str | None = None, client_input: Any = None
     ) -> str:
-        if orchestration_function_name != "administer_credential":
+        if orchestration_function_name not in ORCHESTRATORS:
             return await super().start_new(orchestration_function_name, instance_id, client_input)
         self.calls.append(("start_new", orchestration_function_name, instance_id, client_input))
         assert instance_id is not None
@@ -40,13 +50,13 @@ class Administering(FakeClient):
     async def _run(self, request: dict[str, Any]) -> Any:
         assert self.world is not None
         context = RecordingContext(request)
-        run = administer_credential(context)  # type: ignore[arg-type]
+        run = ORCHESTRATORS[acts.ORCHESTRATORS[Act(request["act"])]](context)
         try:
             task = next(run)
             while True:
                 results = [
-                    await change_credential(self.world, child.input)
-                    if child.name == "change_credential"
+                    await ACTIVITIES[child.name](self.world, child.input)
+                    if child.name in ACTIVITIES
                     else (YES if self.admits else NO)
                     for child in task.children
                 ]

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from passkeys.conformance import person_of
+from passkeys.errors import StoreUnavailable
 from passkeys.response import encode_base64url
 from passkeys.tickets import find_ticket
 from passkeys.world import World
@@ -248,7 +249,7 @@ async def test_whatever_is_not_completed_has_failed(
     assert response.status_code == 400
     error = enveloped(response)["errorMessage"]
     assert outcome in error
-    assert told is None or told in error
+    assert error.endswith(f": {told}." if told else f"{outcome}.")
     assert reason is None or reason not in error
     assert "Max-Age=0" in cookie_of(response)[1]
 
@@ -421,6 +422,24 @@ async def test_options_that_cannot_be_had(
         assert response.status_code == status
         assert code in enveloped(response)["errorMessage"]
         assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_a_store_that_is_away(
+    world: World, client: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a ticket nor the decoys' key can be had: ours to say, in the envelope."""
+
+    async def away(*_: object) -> Any:
+        raise StoreUnavailable("x", "away")
+
+    for operation in ("get", "create"):
+        monkeypatch.setattr(world.store, operation, away)
+    for options in (attestation_options, assertion_options):
+        response = await options(world, request("POST", "/", ALICE), client)
+        assert response.status_code == 503
+        assert "unavailable" in enveloped(response)["errorMessage"]
+        assert int(response.headers["Retry-After"]) > 0
+    assert client.calls == []
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from passkeys.errors import StoreUnavailable
 from passkeys.world import World
 from starters.authenticators import authenticator_icon, authenticator_view, known_models
 from starters.related import well_known_passkey_endpoints, well_known_webauthn
@@ -65,6 +66,15 @@ def world_with(picture: bytes | None) -> Any:
     return SimpleNamespace(models=Models(picture))
 
 
+def away() -> Any:
+    """A world whose metadata cannot be read."""
+
+    async def current() -> Any:
+        raise StoreUnavailable("metadata/current.json", "away")
+
+    return SimpleNamespace(models=SimpleNamespace(current=current))
+
+
 async def icon(world: Any, aaguid: str) -> Any:
     response = await authenticator_icon(world, request("GET", "/", route={"aaguid": aaguid}))
     if response.status_code != 200:
@@ -101,6 +111,7 @@ async def test_a_models_name_and_place_of_its_picture() -> None:
     """As far as the metadata knows; whether it is proven, the attestation has said."""
     known = await known_models(world_with(PNG), {AAGUID, "other"})
     assert set(known) == {AAGUID}
+    assert await known_models(away(), {AAGUID}) == {}, "passkeys are listed without it"
     assert authenticator_view(AAGUID, known[AAGUID], proven=True) == {
         "aaguid": AAGUID,
         "name": "YubiKey 5",

@@ -9,6 +9,7 @@ import pytest
 from passkeys.credentials import StandingState, credential_name
 from passkeys.errors import DirectoryUnavailable, StoreUnavailable
 from passkeys.world import World
+from starters.credentials import credentials
 from starters.problems import RefusedError
 from starters.sessions import Session, operator_of, session_of
 from tests.starters.fakes import AUTHENTICATION, NOW, REGISTRATION, FakeClient, body_of, instance, request
@@ -104,6 +105,13 @@ async def test_a_ceremony_that_ended_otherwise_is_none(
     assert await code_of(world, client, has_ended(client, AUTHENTICATION, outcome)) == "session_invalid"
 
 
+async def test_an_approval_is_no_session(world: World, client: FakeClient) -> None:
+    """Whoever approved a recovery has proved who they were for that alone; and its starter is not who answered it."""
+    header = has_ended(client, "recovery-" + "4" * 32, person="grace", credential_id=GRACES)
+    assert await code_of(world, client, header) == "session_invalid"
+    assert await code_of(world, client, header, operator=True) == "session_invalid"
+
+
 async def test_a_running_ceremony_and_one_that_the_engine_ended_are_none(
     world: World, client: FakeClient
 ) -> None:
@@ -197,14 +205,17 @@ async def test_a_person_who_is_not_active_has_none(world: World, client: FakeCli
 async def test_who_cannot_be_asked_about_may_not(
     world: World, client: FakeClient, failing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fail closed, and say that it is ours: 503."""
+    """Fail closed, and say that it is ours: 503, and when to come back."""
 
     async def fail(*_: object) -> None:
         raise DirectoryUnavailable("away") if failing == "directory" else StoreUnavailable("x", "away")
 
     target = type(world.directory) if failing == "directory" else type(world.store)
     monkeypatch.setattr(target, "find" if failing == "directory" else "get", fail)
-    assert await code_of(world, client, has_ended(client, AUTHENTICATION)) == "unavailable"
+    header = {"authorization": has_ended(client, AUTHENTICATION)}
+    answer = await credentials(world, request("GET", "/credentials", headers=header), client)
+    assert (answer.status_code, body_of(answer)["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
 
 
 async def test_a_session_that_is_to_be_stepped_up_says_so(world: World, client: FakeClient) -> None:

@@ -18,6 +18,7 @@ from demo.ceremonies import call
 from tests.faults.evidence import wait_until_settled
 from tests.faults.tickets import issue_tickets
 from tests.hosts import MASTER_KEY, RunningHost, running_host
+from tests.visits import add, enrol, sign_in
 
 KEYS = {
     "function key": secrets.token_urlsafe(32),
@@ -96,6 +97,7 @@ def every_flow(host: RunningHost) -> dict[str, bytes]:
     call(host.url, "POST", f"/registrations?ticket={tickets[3]}", {})
     call(host.url, "GET", "/healthz", headers={"Authorization": f"Bearer {tickets[3]}"})
 
+    used |= verifiers_in_use(host, passkey)
     for key in KEYS.values():
         call(host.url, "GET", "/operations/ceremonies", headers={"x-functions-key": key})
         call(host.url, "GET", f"/operations/ceremonies?code={key}")
@@ -107,8 +109,38 @@ def every_flow(host: RunningHost) -> dict[str, bytes]:
     return used
 
 
+def verifiers_in_use(host: RunningHost, passkey: Passkey) -> dict[str, bytes]:
+    """Proof keys shown where they belong, where they do not, and for ceremonies that are not theirs."""
+    by_grace, by_ada = enrol(host.url, issue_tickets(host.state, "grace")[0])[1], sign_in(host.url, passkey)
+    rejected = sign_in(host.url, passkey, lie=Lie(broken_signature=True))
+    second, added = add(by_ada)
+    assert added.answer.outcome == "completed"
+    assert by_ada.ask("PATCH", f"/credentials/{second.id}", {"name": "second"}).status == 200
+    assert by_ada.ask("DELETE", f"/credentials/{second.id}").status == 200
+    assert rejected.ask("GET", f"/ceremonies/{rejected.ceremony_id}/signals").status == 200
+    for path in (
+        f"/operations/credentials/{passkey.id}/disable",
+        f"/operations/credentials/{passkey.id}/enable",
+    ):
+        headers = {**by_grace.header, "x-functions-key": KEYS["function key"]}
+        assert call(host.url, "POST", path, {"reason": "a test"}, headers=headers).status == 200
+
+    verifier = by_ada.verifier
+    crossed = {"Authorization": f"Ceremony {rejected.ceremony_id}:{verifier}"}
+    assert call(host.url, "GET", "/credentials", headers=crossed).status == 401
+    call(host.url, "GET", "/credentials", headers={"Authorization": f"Bearer {verifier}"})
+    call(host.url, "GET", f"/credentials?code_verifier={verifier}")
+    call(host.url, "DELETE", f"/credentials/{verifier}", headers=by_ada.header)
+    by_ada.ask("POST", "/registrations", {"code_verifier": verifier, "ticket": verifier})
+    ceremonies.start(host.url, "authentication", {"code_verifier": verifier, "code_challenge": verifier})
+    ceremonies.start(host.url, "authentication", {"code_verifier": verifier})
+    by_ada.ask("PATCH", f"/credentials/{passkey.id}", {"name": "x", "code_verifier": verifier})
+    visits = {"added": added, "by Ada": by_ada, "by Grace": by_grace, "rejected": rejected}
+    return {f"verifier {name}": visit.verifier.encode() for name, visit in visits.items()}
+
+
 def test_no_secret_is_at_rest(tmp_path: Path) -> None:
-    """Tickets, keys, private keys, extension results: in no byte of the state or the logs, while it runs and after."""
+    """Tickets, keys, private keys, extension results, proof keys' verifiers: in no byte of the state or the logs, while it runs and after."""
     with running_host(state=tmp_path / "state", env=ENV) as host:
         used = every_flow(host)
         wait_until_settled(host.url, host.state, seconds=15)
