@@ -15,6 +15,8 @@ from activities.change_credential import change_credential
 from activities.issue_authentication_challenge import issue_authentication_challenge
 from activities.issue_recovery_challenge import issue_recovery_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
+from activities.judge_credentials import judge_credentials
+from activities.load_metadata import load_metadata
 from activities.record_credential import record_credential
 from activities.record_recovery import record_recovery
 from activities.redeem_recovery import redeem_recovery
@@ -28,6 +30,7 @@ from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
 from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from orchestrators.recover_account import recover_account
+from orchestrators.refresh_metadata import refresh_metadata
 from orchestrators.register_passkey import register_passkey
 from passkeys.settings import load
 from passkeys.world import bind, open_world
@@ -40,6 +43,7 @@ from starters.conformance import (
     attestation_result,
 )
 from starters.credentials import credential, credentials
+from starters.metadata import operations_metadata
 from starters.operations import operations_ceremonies, operations_ceremony
 from starters.operations_credentials import (
     operations_credential_disable,
@@ -51,7 +55,14 @@ from starters.pages import asset, home, operations_page
 from starters.related import well_known_passkey_endpoints, well_known_webauthn
 from starters.service import healthz, openapi
 from starters.signals import ceremony_signals
-from starters.timers import SWEEP_SCHEDULE, start_audit_flush, sweep_rate_limiters
+from starters.timers import (
+    FIRST_METADATA_SCHEDULE,
+    SWEEP_SCHEDULE,
+    start_audit_flush,
+    start_first_metadata_refresh,
+    start_metadata_refresh,
+    sweep_rate_limiters,
+)
 
 # Raises with every mistake in the settings, not just the first; the host shows it, and serves nothing.
 settings = load(os.environ)
@@ -66,6 +77,7 @@ for orchestrator in (
     administer_credential,
     issue_recovery_ticket,
     flush_audit,
+    refresh_metadata,
 ):
     app.orchestration_trigger(context_name="context")(orchestrator)
 
@@ -84,6 +96,8 @@ for activity in (
     redeem_recovery,
     change_credential,
     append_audit,
+    load_metadata,
+    judge_credentials,
 ):
     app.activity_trigger(input_name="request")(bind(world, activity))
 
@@ -118,6 +132,7 @@ for route, starter in (
     ("operations/credentials/{id}/enable", bind(world, operations_credential_enable)),
     ("operations/recoveries", bind(world, operations_recoveries)),
     ("operations/recoveries/{id}/ticket", bind(world, operations_recovery_ticket)),
+    ("operations/metadata", bind(world, operations_metadata)),
 ):
     app.route(route=route, auth_level=func.AuthLevel.FUNCTION)(
         app.durable_client_input(client_name="client")(starter)
@@ -137,6 +152,15 @@ for route, page in (
 for schedule, timer in (
     (settings.audit_flush_schedule, start_audit_flush),
     (SWEEP_SCHEDULE, sweep_rate_limiters),
+    # Without metadata nothing is refreshed; a refresh that is under way still finds its functions, and ends.
+    *(
+        (
+            (settings.metadata_schedule, start_metadata_refresh),
+            (FIRST_METADATA_SCHEDULE, start_first_metadata_refresh),
+        )
+        if settings.metadata
+        else ()
+    ),
 ):
     app.timer_trigger(schedule=schedule, arg_name="timer")(
         app.durable_client_input(client_name="client")(bind(world, timer))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from activities.retries import Json, retried
-from passkeys.acts import Act
+from passkeys.acts import BY_METADATA, Act
 from passkeys.credentials import (
     Standing,
     StandingState,
@@ -104,9 +104,27 @@ async def _stand(world: World, request: Json, state: StandingState) -> Json:
         record = await record_of(world.store, request["credential_id"])
         if record is None or standing.state is StandingState.REMOVED:
             return _refused(request, UNKNOWN)
-        decided = Standing(state, request["reason"], request["by"], _now(world), standing.removal)
+        decided = Standing(
+            state,
+            request["reason"],
+            request["by"],
+            _now(world),
+            standing.removal,
+            _overruled(standing, state),
+        )
         if await _decide(world, request, decided, document):
             return _changed(record.person)
+
+
+def _overruled(before: Standing, state: StandingState) -> str | None:
+    """What the metadata had against the credential that is enabled in spite of it: it must not say so every night."""
+    if (
+        state is StandingState.ACTIVE
+        and before.by == BY_METADATA
+        and before.state is not StandingState.ACTIVE
+    ):
+        return before.reason
+    return before.overruled
 
 
 async def _disable(world: World, request: Json) -> Json:

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from activities.own_credentials import own_credentials
+from activities.own_credentials import own_credentials, read_as_many
 from activities.retries import Json, retried
-from passkeys import decoy_key, decoys, options, usernames
+from passkeys import decoys, options, usernames
 from passkeys.conformance import as_wished, wishes_in
 from passkeys.credentials import CredentialDescriptor
 from passkeys.world import World
@@ -42,6 +42,5 @@ async def _listed(world: World, username: str) -> list[CredentialDescriptor]:
     own = await own_credentials(world.store, username if person is None else person)
     if own:
         return own
-    for _ in made:  # as many documents as the markers of so many passkeys are
-        await decoy_key.read(world.store)
+    await read_as_many(world.store, len(made))
     return made

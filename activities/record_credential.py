@@ -13,6 +13,7 @@ from passkeys.credentials import (
     dump_marker,
     marker_name,
 )
+from passkeys.decoys import is_decoy
 from passkeys.errors import AlreadyExists, StoreUnavailable
 from passkeys.grants import Granted, use_session
 from passkeys.holdings import record_of, standing_of, state_of
@@ -28,7 +29,7 @@ async def record_credential(world: World, request: Json) -> Json:
     request: {"ceremony_id", "person", "ticket": digest | null, "credential" (of verify_registration)}, and without
     a ticket "session", the ceremony that allows it, and "session_credential"; result: {"recorded": true} or
     {"recorded": false, "reason": ticket_missing | ticket_unknown | ticket_used | ticket_not_theirs |
-    session_ended | session_used | credential_exists}.
+    session_ended | session_used | credential_exists | credential_decoy}.
 
     The right, then marker, then record, each once and for this ceremony alone: a crash between any two is made
     good by running again, and nothing can be recorded without having used its right. The record comes last
@@ -38,6 +39,9 @@ async def record_credential(world: World, request: Json) -> Json:
     # WebAuthn L3 §7.1 step 26, looked at before the right is spent on a credential that cannot be recorded.
     if await _taken(world, record):
         return _refused("credential_exists")
+    # Else whoever may register could learn by trying which of the ids that a name is answered with are nobody's.
+    if is_decoy(await world.decoy_key(), decode_base64url(record.credential_id)):
+        return _refused("credential_decoy")
     refusal = await _use_right(world, request, record)
     if refusal is not None:
         return _refused(refusal)

@@ -4,6 +4,7 @@ from activities.retries import Json, retried
 from passkeys.credentials import credential_name, load_credential
 from passkeys.errors import DirectoryUnavailable
 from passkeys.response import MAX_CREDENTIAL_ID, decode_base64url, encoded_length
+from passkeys.stand_ins import NOBODY, stand_in_document
 from passkeys.world import World
 
 
@@ -14,7 +15,8 @@ async def resolve_claims(world: World, request: Json) -> Json:
     "active" | "disabled" | "unknown" | "unreachable", "display_name", "claims"}.
 
     Given a credential id it finds the owner itself, so that it can run beside verification: an answer about
-    somebody not verified yet, which counts only if verification says the same person. Reads only.
+    somebody not verified yet, which counts only if verification says the same person. Of a credential that is
+    nobody's it asks about nobody, so that it takes as long. Reads only.
     """
     try:
         return await _resolved(world, request)
@@ -25,8 +27,8 @@ async def resolve_claims(world: World, request: Json) -> Json:
 @retried
 async def _resolved(world: World, request: Json) -> Json:
     person = request["person"] or await _owner(world, request["credential_id"])
-    found = None if person is None else await world.directory.find(person)
-    if found is None:
+    found = await world.directory.find(NOBODY if person is None else person)
+    if person is None or found is None:
         return _answer(person, "unknown")
     return {
         **_answer(found.id, found.status.value),
@@ -40,12 +42,14 @@ async def _owner(world: World, credential_id: object) -> str | None:
     if not isinstance(credential_id, str) or not 1 <= len(credential_id) <= encoded_length(MAX_CREDENTIAL_ID):
         return None
     try:
-        decode_base64url(credential_id)
+        raw_id = decode_base64url(credential_id)
     except ValueError:
         return None
     name = credential_name(credential_id)
     document = await world.store.get(name)
-    return None if document is None else load_credential(name, document.data).person
+    stand_in = stand_in_document(await world.decoy_key(), raw_id, world.settings.algorithms)
+    record = load_credential(name, stand_in if document is None else document.data)
+    return None if document is None else record.person
 
 
 def _answer(person: str | None, status: str) -> Json:

@@ -1,9 +1,7 @@
 """Verify the answer of an authentication ceremony, and note the use of the credential."""
 
 from contextlib import suppress
-from dataclasses import asdict
-
-import cbor2
+from dataclasses import asdict, replace
 
 from activities.retries import Json, retried
 from passkeys import usernames
@@ -21,6 +19,7 @@ from passkeys.credentials import (
     usage_name,
     used,
 )
+from passkeys.decoys import is_decoy
 from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection, RejectionCode
 from passkeys.extensions import authentication_facts
 from passkeys.holdings import USABLE, standing_of, state_of
@@ -32,27 +31,18 @@ from passkeys.response import (
     encode_base64url,
     parse_authentication_response,
 )
+from passkeys.stand_ins import stand_in_document
 from passkeys.store import Document
 from passkeys.verification import KnownCredential
 from passkeys.verification import verify_authentication as verify
 from passkeys.world import World
 
-# The key that answers for no stored credential are verified under, so that they take as long as a wrong signature and
-# the time does not tell which credential ids exist. P-256's base point: anybody may sign for it, and gains nothing.
-STAND_IN_KEY = cbor2.dumps(
-    {
-        1: 2,
-        3: -7,
-        -1: 1,
-        -2: bytes.fromhex("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"),
-        -3: bytes.fromhex("4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"),
-    }
-)
 # WebAuthn L3 §6.1: bit 3 of the flags, which stand behind the RP id's hash.
 _BACKUP_ELIGIBLE = 0x08
 # What a stored credential is refused for before any signature is looked at.
 _TOLD_EARLY = frozenset(
     {
+        RejectionCode.CREDENTIAL_NOT_ALLOWED,
         RejectionCode.CREDENTIAL_OWNER_MISMATCH,
         RejectionCode.USER_HANDLE_MISMATCH,
         RejectionCode.BACKUP_ELIGIBILITY_CHANGED,
@@ -75,16 +65,21 @@ async def verify_authentication(world: World, request: Json) -> Json:
         response = parse_authentication_response(request["response"])
     except MalformedResponse as malformed:
         return _refused(malformed.code)
+    key = await world.decoy_key()
     offered = authentication_offer(request["publicKey"], person=await _started_for(world, request))
     credential_id = encode_base64url(response.raw_id)
-    record = await _record(world, credential_id)
+    name = credential_name(credential_id)
+    document = await world.store.get(name)
+    stand_in = stand_in_document(key, response.raw_id, world.settings.algorithms)
+    record = load_credential(name, stand_in if document is None else document.data)
     state = state_of(await standing_of(world.store, credential_id))
-    if record is None or state not in USABLE:
+    absence = _absence(key, response.raw_id, offered)  # of what is there too: it takes time
+    if document is None or state not in USABLE:
         await _usage(world, credential_id)  # as of a credential that may be used
         # A removed one is unknown, whatever of it is still to be cleared away.
-        disabled = record is not None and state is StandingState.DISABLED
-        code = RejectionCode.CREDENTIAL_DISABLED if disabled else RejectionCode.CREDENTIAL_UNKNOWN
-        return _refused_late(world, request, response, offered, code)
+        disabled = document is not None and state is StandingState.DISABLED
+        code = RejectionCode.CREDENTIAL_DISABLED if disabled else absence
+        return _refused_late(world, request, response, offered, code=code, record=record)
     try:
         while True:
             usage, document = await _usage(world, credential_id)
@@ -108,14 +103,8 @@ async def verify_authentication(world: World, request: Json) -> Json:
             }
     except Rejection as rejection:
         if rejection.code in _TOLD_EARLY:
-            return _refused_late(world, request, response, offered, rejection.code)
+            return _refused_late(world, request, response, offered, code=rejection.code, record=record)
         return _refused(rejection.code)
-
-
-async def _record(world: World, credential_id: str) -> CredentialRecord | None:
-    name = credential_name(credential_id)
-    document = await world.store.get(name)
-    return None if document is None else load_credential(name, document.data)
 
 
 async def _usage(world: World, credential_id: str) -> tuple[Usage | None, Document | None]:
@@ -125,9 +114,21 @@ async def _usage(world: World, credential_id: str) -> tuple[Usage | None, Docume
 
 
 async def _started_for(world: World, request: Json) -> str | None:
-    """The person whose user name the ceremony began with; None without a name, or where it is nobody's."""
+    """The person whose user name the ceremony began with; where it is nobody's, its token, which is no person's id.
+
+    None without a name: then anybody may answer.
+    """
     username: str | None = request.get("username")
-    return None if username is None else await usernames.find(world.store, username)
+    return None if username is None else await usernames.find(world.store, username) or f"~{username}"
+
+
+def _absence(key: bytes, credential_id: bytes, offered: AuthenticationOffer) -> RejectionCode:
+    """Why there is no such credential. Unknown is only what we have never named ourselves: that may be told outside."""
+    if is_decoy(key, credential_id):
+        return RejectionCode.CREDENTIAL_DECOY
+    if credential_id in offered.allowed_credentials:
+        return RejectionCode.CREDENTIAL_GONE
+    return RejectionCode.CREDENTIAL_UNKNOWN
 
 
 def _judge(
@@ -181,14 +182,16 @@ def _known(record: CredentialRecord, usage: Usage | None) -> KnownCredential:
     )
 
 
-def _stand_in(response: AuthenticationResponse, offered: AuthenticationOffer) -> KnownCredential:
+def _fitted(
+    record: CredentialRecord, response: AuthenticationResponse, offered: AuthenticationOffer
+) -> KnownCredential:
     """A credential that the answer fits in everything, so that its signature is looked at; but not in that."""
     flags = response.authenticator_data[32:33]
     return KnownCredential(
         credential_id=response.raw_id,
         person=offered.person or "",
         user_handle=response.user_handle or b"",
-        public_key=STAND_IN_KEY,
+        public_key=decode_base64url(record.public_key),
         sign_count=0,
         backup_eligible=bool(flags and flags[0] & _BACKUP_ELIGIBLE),
     )
@@ -212,11 +215,15 @@ def _refused_late(
     request: Json,
     response: AuthenticationResponse,
     offered: AuthenticationOffer,
+    *,
     code: RejectionCode,
+    record: CredentialRecord,
 ) -> Json:
-    """Refused with `code`, after the work that a wrong signature takes."""
+    """Refused with `code`, after the work that a wrong signature takes under the record's key."""
+    if offered.allowed_credentials:
+        offered = replace(offered, allowed_credentials=(*offered.allowed_credentials, response.raw_id))
     with suppress(Rejection):
-        _judge(world, request, response, offered, _stand_in(response, offered))
+        _judge(world, request, response, offered, _fitted(record, response, offered))
     return _refused(code)
 
 

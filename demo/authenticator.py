@@ -105,6 +105,7 @@ def create(
     held: tuple[Passkey, ...] = (),
     flags: Flags = HONEST_FLAGS,
     counts: bool = True,
+    transports: tuple[str, ...] = ("internal",),
     lie: Lie = TRUTH,
 ) -> tuple[Passkey, dict[str, Any]]:
     """Make a passkey and answer as `navigator.credentials.create()` does; attestation is "none".
@@ -145,7 +146,7 @@ def create(
         passkey.credential_id,
         clientDataJSON=_client_data("webauthn.create", options["challenge"], origin, lie),
         authenticatorData=authenticator_data,
-        transports=["internal"],
+        transports=list(transports),
         publicKey=spki,
         publicKeyAlgorithm=chosen,
         attestationObject=cbor2.dumps(attestation, canonical=True),

@@ -128,8 +128,15 @@ def register(
     return passkey, finished(url, respond(url, started.body["id"], response))
 
 
-def sign_in(url: str, passkey: Passkey, *, origin: str | None = None, lie: Lie = TRUTH) -> Answer:
-    """A whole sign-in: the final status."""
-    started = start(url, "authentication", {})
+def sign_in(
+    url: str,
+    passkey: Passkey,
+    *,
+    origin: str | None = None,
+    lie: Lie = TRUTH,
+    username: str | None = None,
+) -> Answer:
+    """A whole sign-in, with a user name or without: the final status."""
+    started = start(url, "authentication", {} if username is None else {"username": username})
     response = authenticator.get(passkey, options_of(url, started), origin=origin or url, lie=lie)
     return finished(url, respond(url, started.body["id"], response))

@@ -13,7 +13,7 @@ Input: {"v", "kind", "ceremony_id", "person", "ticket", "network", "deadline_sec
 them null or, in an instance that began before there was such a member, absent:
     mediation           "modal" | "conditional": what the client was told to do, as the start said it
     code_challenge      what the start was given to prove itself by, later (passkeys/proof.py)
-    username            the name that a sign-in began with, as it was typed
+    username            the token of the name that a sign-in began with (passkeys/usernames.py)
     session             the ceremony whose session authorized a registration
     session_credential  the credential that it was made with
     details             what is being approved; shown to whoever holds the id
@@ -44,7 +44,7 @@ MAX_OPTIONS = 7_500
 MAX_FACTS = 4_096
 # What the activities learn of the start, where it was said. Not the proof key: it is for who asks afterwards.
 _TOLD = ("ceremony_id", "person", "username", "mediation", "details", "wishes")
-# What the audit learns of the start, where it was said. Not the user name: people type passwords there.
+# What the audit learns of the start, where it was said. Not the user name's token: it tells an auditor nothing.
 _RECORDED = ("mediation", "session", "recovery", "details")
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 
+# Who it is that acts when the metadata does. `passkeys.directory` lets no person be called so.
+BY_METADATA = "metadata"
 ACT_ID = re.compile(r"act-[0-9a-f]{32}\Z")
 
 
@@ -25,6 +27,7 @@ class Act(StrEnum):
     # By the metadata alone.
     MODEL_DISABLED = "model_disabled"
     MODEL_STEP_UP = "model_step_up"
+    MODEL_CLEARED = "model_cleared"
     METADATA_REFRESHED = "metadata_refreshed"
 
 

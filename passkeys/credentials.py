@@ -113,7 +113,8 @@ class Standing:
 
     `by` is a person's id or "metadata"; `at` is RFC 3339. A removed credential's is its tombstone: it holds no personal
     data, stays, and its id can never be registered again. `removal` is the act that has removed it or, of one that is
-    not removed, the act that is about to.
+    not removed, the act that is about to. `overruled` is the metadata's reason that an operator has last enabled it in
+    spite of.
     """
 
     state: StandingState
@@ -121,6 +122,7 @@ class Standing:
     by: str | None
     at: str
     removal: str | None = None
+    overruled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

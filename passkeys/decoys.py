@@ -27,6 +27,9 @@ SHORTEST_ID = 16
 
 T = TypeVar("T")
 
+# IANA COSE algorithms.
+ES256, EDDSA, RS256 = -7, -8, -257
+
 _LABEL = b"durable-passkeys decoys 1 "
 _WHOLE = 1000
 
@@ -36,7 +39,8 @@ class Model:
     """A shape in which real credentials come.
 
     `weight`: how many of a thousand passkeys have it. `again`: how often, of a thousand, the next passkey of a person
-    who has one is of this very model too. `uuid`: the id is a random UUID (RFC 9562 §5.4), version and variant included.
+    who has one is of this very model too. `algorithms`: those that it can, by their COSE numbers. `uuid`: the id is a random
+    UUID (RFC 9562 §5.4), version and variant included.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Model:
     id_bytes: int
     transports: tuple[str, ...]
     again: int
+    algorithms: tuple[int, ...] = (ES256,)
     uuid: bool = False
 
 
@@ -56,10 +61,11 @@ MODELS: tuple[Model, ...] = (
     Model("iCloud Keychain", 290, 20, ("hybrid", "internal"), again=20),
     # Chromium draws 16 bytes; so do 1Password and others that build on the same libraries.
     Model("Google Password Manager", 230, 16, ("hybrid", "internal"), again=60),
-    # Both 32 bytes; of a machine, so a second machine has a second one.
-    Model("Windows Hello, or a Chrome profile on a Mac", 190, 32, ("internal",), again=250),
-    Model("YubiKey 5 with NFC", 130, 48, ("nfc", "usb"), again=600),
-    Model("YubiKey 5 without NFC", 60, 48, ("usb",), again=500),
+    # Of a machine, so a second machine has a second one. The TPM's keys are RSA keys.
+    Model("Windows Hello", 150, 32, ("internal",), again=250, algorithms=(RS256,)),
+    Model("Chrome profile on a Mac", 40, 32, ("internal",), again=250),
+    Model("YubiKey 5 with NFC", 130, 48, ("nfc", "usb"), again=600, algorithms=(EDDSA, ES256)),
+    Model("YubiKey 5 without NFC", 60, 48, ("usb",), again=500, algorithms=(EDDSA, ES256)),
     # Its extension names an item by a UUID, and tells browsers of one transport.
     Model("Bitwarden", 40, 16, ("internal",), again=20, uuid=True),
     # The private key, wrapped: many keys of other makers.
@@ -85,21 +91,34 @@ def descriptors(key: bytes, name: str, models: Sequence[Model] = MODELS) -> list
     The name is taken as it is; whoever wants `Ada` and `ada` to be one makes them one before.
     """
     context = name.encode()
-    count = _drawn(key, b"count", context, COUNTS)
     made: list[CredentialDescriptor] = []
     model: Model | None = None
-    for number in range(count):
+    for number in range(
+        max(count for count, _ in COUNTS)
+    ):  # all there may be: the time does not tell how many there are
         here = bytes([number]) + context
         if model is None or _number(key, b"again", here, _WHOLE) >= model.again:
             model = _drawn(key, b"model", here, tuple((other, other.weight) for other in models))
         made.append(CredentialDescriptor(_id(key, here, model), model.transports))
-    return made
+    return made[: _drawn(key, b"count", context, COUNTS)]
 
 
 def is_decoy(key: bytes, credential_id: bytes) -> bool:
     """Whether this id is one of ours, of whatever name. Of a real authenticator's, once in 2^48."""
     rest, tag = credential_id[:-TAG_BYTES], credential_id[-TAG_BYTES:]
     return len(credential_id) >= SHORTEST_ID and hmac.compare_digest(_tag(key, rest), tag)
+
+
+def algorithm_of(key: bytes, credential_id: bytes, offered: Sequence[int]) -> int:
+    """The algorithm, of those that registrations are `offered`, that a credential of nobody's would have: its COSE number.
+
+    What answers for it is verified by that one, since verification takes as long as the algorithm does. Real credentials
+    with ids of this length have it as often.
+    """
+    length = len(credential_id)
+    fitting = [model for model in MODELS if model.id_bytes == length] or MODELS
+    model = _drawn(key, b"algorithm", credential_id, tuple((model, model.weight) for model in fitting))
+    return next((alg for alg in offered if alg in model.algorithms), ES256)
 
 
 def derived(key: bytes, purpose: bytes, context: bytes, length: int) -> bytes:

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from passkeys.errors import SettingsError
 
 # Ids go into entity keys, document names and audit entries; 64 bytes is what an authenticator keeps of a name.
-PERSON_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}\Z")
+# "metadata" is who acts when nobody does: a person of that name could undo, and be undone by, the re-judging.
+PERSON_ID = re.compile(r"(?!metadata$)[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}\Z")
 
 
 class PersonStatus(StrEnum):
@@ -121,7 +122,9 @@ def load_static(path: Path | None) -> StaticDirectory:
 def _mistakes(person_id: str, entry: object) -> list[str]:
     where = f"PASSKEYS_DIRECTORY: person {person_id!r}"
     if not PERSON_ID.match(person_id):
-        return [f"{where}: an id is 1 to 64 letters, digits or . _ @ + -, and begins with a letter or digit."]
+        return [
+            f"{where}: an id is 1 to 64 letters, digits or . _ @ + -, begins with a letter or digit, and is not metadata."
+        ]
     if not isinstance(entry, dict):
         return [f"{where}: must be a JSON object with a display_name."]
     mistakes = [

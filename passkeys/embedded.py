@@ -54,11 +54,12 @@ READ = "SELECT data, etag FROM document WHERE name = ?"
 CREATE = "INSERT INTO document (name, data, etag) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 REPLACE = "UPDATE document SET data = ?, etag = ? WHERE name = ? AND etag = ?"
 DELETE = "DELETE FROM document WHERE name = ?"
-# Both kinds of document, one page in order. :below is the first name that no longer has the prefix.
+# Both kinds of document, one page in order, from :first on. :below is the first name that no longer has the prefix. One
+# lower bound: of two, SQLite seeks by the one it likes, and looks at every document from there to the other.
 LIST = """
-SELECT name FROM document WHERE name > :after AND name >= :prefix AND name < :below
+SELECT name FROM document WHERE name >= :first AND name < :below
 UNION ALL
-SELECT name FROM append_document WHERE name > :after AND name >= :prefix AND name < :below
+SELECT name FROM append_document WHERE name >= :first AND name < :below
 ORDER BY name LIMIT :page
 """
 READ_LENGTH = "SELECT length FROM append_document WHERE name = ?"
@@ -138,11 +139,14 @@ class EmbeddedStore:
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         """The names that begin with `prefix`, read a page at a time."""
-        names = self._page(prefix, after="")
-        while names:
+        first, full = prefix, True
+        while full:
+            names = self._page(prefix, first)
             for name in names:
                 yield name
-            names = self._page(prefix, after=names[-1])
+            full = len(names) == LIST_PAGE
+            # Above the last name, and below whatever may follow: no name has a character as low.
+            first = names[-1] + "\x01" if names else prefix
 
     async def delete(self, name: str) -> None:
         """Remove a document, if there is one."""
@@ -178,9 +182,9 @@ class EmbeddedStore:
             raise _unavailable(prefix, error) from error
         return found
 
-    def _page(self, prefix: str, *, after: str) -> tuple[str, ...]:
+    def _page(self, prefix: str, first: str) -> tuple[str, ...]:
         # Names are ASCII (see passkeys.store), so DEL ends every prefix.
-        bounds = {"after": after, "prefix": prefix, "below": prefix + "\x7f", "page": LIST_PAGE}
+        bounds = {"first": first, "below": prefix + "\x7f", "page": LIST_PAGE}
         try:
             return tuple(row[0] for row in self._connection.execute(LIST, bounds))
         except sqlite3.Error as error:

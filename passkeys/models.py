@@ -43,14 +43,20 @@ class Pointer:
 
 
 class Models:
-    """The port to the models. One for the whole program: it keeps the last metadata that it read."""
+    """The port to the models. One for the whole program: it keeps the last metadata that it read.
 
-    def __init__(self, store: Store) -> None:
+    `configured` False: what the store may still hold of former days is not looked at.
+    """
+
+    def __init__(self, store: Store, *, configured: bool) -> None:
         self._store = store
+        self._configured = configured
         self._read: tuple[str, Metadata] | None = None
 
     async def current(self) -> Metadata | None:
         """The metadata that counts now, or None when there is none. Raises StoreDamaged, StoreUnavailable."""
+        if not self._configured:
+            return None
         for _ in range(_LOOKS):
             pointer = await current_pointer(self._store)
             if pointer is None:

@@ -85,6 +85,7 @@ class Settings:
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
+    limit_username: Limit
     limit_acts: Limit
     limit_recoveries: Limit
     limit_global: Limit
@@ -409,6 +410,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
+    Setting("PASSKEYS_LIMIT_USERNAME", "limit_username", "30/600", _limit),
     Setting("PASSKEYS_LIMIT_ACTS", "limit_acts", "30/600", _limit),
     Setting("PASSKEYS_LIMIT_RECOVERIES", "limit_recoveries", "10/3600", _limit),
     Setting("PASSKEYS_LIMIT_GLOBAL", "limit_global", "600/60", _limit),

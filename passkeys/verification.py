@@ -198,10 +198,12 @@ def verify_authentication(
         _check_identity(response)
         if not hmac.compare_digest(credential.credential_id, response.raw_id):
             raise Rejection(RejectionCode.CREDENTIAL_ID_MISMATCH, "response and stored credential differ")
-        # (2) It was asked for, if any was. Step 5.
+        # (2) It was asked for: its owner, if anybody was, and it, if any was. Steps 6 and 5.
+        if offered.person is not None and offered.person != credential.person:
+            raise Rejection(RejectionCode.CREDENTIAL_OWNER_MISMATCH)
         if offered.allowed_credentials and response.raw_id not in offered.allowed_credentials:
             raise Rejection(RejectionCode.CREDENTIAL_NOT_ALLOWED)
-        # (3) It belongs to whom the ceremony is for, and to the user whom the authenticator names. Step 6.
+        # (3) It belongs to the user whom the authenticator names. Step 6.
         _check_user(response, credential, offered)
         # (4) Client data: type, challenge, origin, framing. Steps 7 to 14.
         check_client_data(
@@ -252,9 +254,7 @@ def _check_authenticator(response: RegistrationResponse, policy: Policy, offered
 def _check_user(
     response: AuthenticationResponse, credential: KnownCredential, offered: AuthenticationOffer
 ) -> None:
-    """Whom the ceremony was started for, who owns the credential, whom the authenticator names: one person. L3 §7.2 step 6."""
-    if offered.person is not None and offered.person != credential.person:
-        raise Rejection(RejectionCode.CREDENTIAL_OWNER_MISMATCH)
+    """Who owns the credential, and whom the authenticator names: one person. L3 §7.2 step 6."""
     if response.user_handle is None:
         # Nobody was identified before: the user handle alone says who this is.
         if not offered.allowed_credentials:

@@ -42,7 +42,7 @@ class World:
     def __post_init__(self) -> None:
         # Derived from the others, so that a world made of another with `replace` has the key and the models of its own store.
         object.__setattr__(self, "decoy_key", decoy_key.kept(self.store, self.random_bytes))
-        object.__setattr__(self, "models", Models(self.store))
+        object.__setattr__(self, "models", Models(self.store, configured=self.settings.metadata is not None))
 
 
 def open_world(

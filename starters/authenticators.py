@@ -8,6 +8,7 @@ from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
 
+from passkeys.authenticators import name_of
 from passkeys.errors import StoreError
 from passkeys.world import World
 from starters.answers import by_method
@@ -31,18 +32,20 @@ class Known:
 
 
 async def known_models(world: World, aaguids: set[str]) -> Mapping[str, Known]:
-    """What is known of these models. Of those that nobody knows, nothing; nor of any, while the metadata cannot be read."""
+    """What is known of these models. Of those that nobody knows, nothing; the names of the built-in table at least, while the
+    metadata cannot be read.
+    """
     try:
         metadata = await world.models.current()
     except StoreError as error:  # people find their passkeys without it, by the names that they gave them
         log.warning("The metadata is not read: %s", error)
         metadata = None
     listed = metadata.models if metadata else {}
-    return {
-        aaguid: Known(listed[aaguid].name or None, listed[aaguid].icon is not None)
+    known = {
+        aaguid: Known(name_of(aaguid, metadata), aaguid in listed and listed[aaguid].icon is not None)
         for aaguid in aaguids
-        if aaguid in listed
     }
+    return {aaguid: one for aaguid, one in known.items() if one.name is not None or one.has_icon}
 
 
 def authenticator_view(aaguid: str, known: Known | None, *, proven: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from passkeys.response import (
     parse_registration_response,
 )
 from passkeys.tickets import digest_of, find_ticket
+from passkeys.usernames import MAX_USERNAME, token_of
 from passkeys.world import World
 from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
 from starters.limits import limits_for
@@ -103,10 +104,11 @@ async def _right_of_session(world: World, req: HttpRequest, client: Any) -> dict
 
 
 async def authentications(world: World, req: HttpRequest, client: Any) -> HttpResponse:
-    """POST /authentications: start a sign-in, without a user name."""
+    """POST /authentications: start a sign-in, with a user name or without."""
 
     async def post() -> HttpResponse:
         body = json_object(req)
+        username = _username(body)
         return await start_ceremony(
             world,
             req,
@@ -114,6 +116,8 @@ async def authentications(world: World, req: HttpRequest, client: Any) -> HttpRe
             Kind.AUTHENTICATION,
             mediation=_mediation(body),
             code_challenge=code_challenge_of(body),
+            # The name itself goes no further: what is typed there is often a password.
+            username=None if username is None else token_of(await world.decoy_key(), username),
         )
 
     return await by_method(req, {"POST": post})
@@ -179,6 +183,16 @@ def _mediation(body: Mapping[str, Any]) -> str:
     return mediation
 
 
+def _username(body: Mapping[str, Any]) -> str | None:
+    """The name as it was typed, if it was. Raises RefusedError, for what no name can be, whoever is known."""
+    username: object = body.get("username")
+    if username is None:
+        return None
+    if not isinstance(username, str) or not 1 <= len(username) <= MAX_USERNAME:
+        raise RefusedError("request_malformed", f"`username` is a text of 1 to {MAX_USERNAME} characters.")
+    return username
+
+
 def code_challenge_of(body: Mapping[str, Any]) -> str | None:
     """The client's proof key, if it has one. Raises RefusedError."""
     code_challenge: str | None = body.get("code_challenge")
@@ -228,7 +242,7 @@ async def open_ceremony(
         "deadline_seconds": deadline_seconds or settings.ceremony_seconds,
         "limits": [
             *limits,
-            *limits_for(settings, ceremony_id=started, network=network, person=person),
+            *limits_for(settings, ceremony_id=started, network=network, person=person, username=username),
         ],
         "audit_shard": shard_name(started, settings.audit_shards),
         "mediation": mediation,

@@ -8,12 +8,13 @@ from passkeys.settings import Settings
 
 
 def limits_for(
-    settings: Settings, *, ceremony_id: str, network: str, person: str | None
+    settings: Settings, *, ceremony_id: str, network: str, person: str | None, username: str | None = None
 ) -> list[dict[str, Any]]:
     """The limits of one ceremony, the most specific first.
 
     The global one is cut into shards, so that no single entity sees every start of the whole service. A person's key is a
-    digest: ids of entities are listed in more places than people's names should be.
+    digest: ids of entities are listed in more places than people's names should be. `username` is a token, and is counted
+    whoever's it is, or nobody's.
     """
     shards = settings.limit_global_shards
     shard = shard_of(ceremony_id, shards)
@@ -23,6 +24,8 @@ def limits_for(
     ]
     if person is not None:
         limits.insert(0, _limit("person", _key_of(person), settings.limit_person))
+    if username is not None:
+        limits.insert(0, _limit("username", username, settings.limit_username))
     return limits
 
 

@@ -243,7 +243,9 @@ def _paths() -> Json:
             }
         },
         "/authentications": {
-            "post": _start("authentication", "StartAuthentication", "Start a sign-in, without a user name.")
+            "post": _start(
+                "authentication", "StartAuthentication", "Start a sign-in, with a user name or without."
+            )
         },
         "/ceremonies/{id}": {
             "parameters": [_ID],
@@ -277,6 +279,18 @@ def _paths() -> Json:
                 )
             ),
         },
+        "/operations/metadata": _operator(
+            _get(
+                "getMetadata",
+                "operations",
+                "The metadata of authenticators that counts now, and its last refresh.",
+                {
+                    "200": _json("What is known.", "OperatorMetadata"),
+                    **_UNAUTHORIZED,
+                    **_problems("method_not_allowed"),
+                },
+            )
+        ),
         "/healthz": _get("getReadiness", "service", "Whether the service is ready.", ready),
         "/openapi.json": _get("getOpenapi", "service", "This document.", itself),
         "/": _page("getHome", "The page to register and sign in."),

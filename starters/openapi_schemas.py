@@ -16,6 +16,7 @@ from passkeys.response import (
     MAX_WORD,
     encoded_length,
 )
+from passkeys.usernames import MAX_USERNAME
 from starters.problems import PROBLEMS, TYPE_PREFIX
 from starters.waiting import FINISHED
 
@@ -187,6 +188,35 @@ _OPERATOR_CEREMONY: Json = {
 }
 _STEP = _object({"at": _INSTANT, "source": {"enum": ["history", "audit"]}, "step": _TEXT, "detail": _TEXT})
 
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_METADATA = _object(
+    {
+        "no": {**_COUNT, "description": "The BLOB's serial number."},
+        "nextUpdate": {"type": "string", "format": "date"},
+        "stale": {"type": "boolean", "description": "Whether a newer one should have come by now."},
+        "models": _COUNT,
+        "keptAt": {**_INSTANT, "description": "Since when this BLOB counts."},
+    }
+)
+_METADATA_REFRESH = _object(
+    {
+        "runtimeStatus": {"type": "string"},
+        "lastUpdatedTime": _INSTANT,
+        "startedAt": {"type": ["string", "null"]},
+        "endedAt": {"type": ["string", "null"]},
+        "outcome": {"enum": [None, "updated", "unchanged", "refused", "failed", "off"]},
+        "reason": {"type": ["string", "null"]},
+        "detail": {"type": ["string", "null"]},
+        "judged": {"type": ["integer", "null"], "description": "Stored credentials that were looked at."},
+        "changed": {
+            "type": ["integer", "null"],
+            "description": "Those that were disabled, stepped up or cleared.",
+        },
+        "damaged": {"type": ["integer", "null"], "description": "Those that could not be read."},
+        "complete": {"type": ["boolean", "null"], "description": "Whether all were looked at."},
+    }
+)
+
 SCHEMAS: Json = {
     "Problem": {
         "description": "RFC 9457. `type` ends in `code`, which never changes; the texts may.",
@@ -221,8 +251,17 @@ SCHEMAS: Json = {
         {
             "mediation": _MEDIATION,
             "code_challenge": _CODE_CHALLENGE,
+            "username": _or_null(
+                {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_USERNAME,
+                    "description": "Sign in as this person: `allowCredentials` names their passkeys. It is answered alike, "
+                    "with credentials, whether or not anybody has this name.",
+                }
+            ),
         },
-        optional=("mediation", "code_challenge"),
+        optional=("mediation", "code_challenge", "username"),
         closed=False,
     ),
     "StartRecovery": _object(
@@ -315,6 +354,13 @@ SCHEMAS: Json = {
     "OperatorCredential": _object(_OPERATOR_CREDENTIAL),
     "OperatorCredentials": _object(
         {"person": _TEXT, "credentials": {"type": "array", "items": _ref("OperatorCredential")}}
+    ),
+    "OperatorMetadata": _object(
+        {
+            "configured": {"type": "boolean"},
+            "metadata": _or_null(_METADATA),
+            "refresh": _or_null(_METADATA_REFRESH),
+        }
     ),
     "Ready": _object({"status": {"const": "ready"}, "missing": {"type": "array", "maxItems": 0}}),
     "Anything": {"type": "object"},

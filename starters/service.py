@@ -34,6 +34,8 @@ async def healthz(world: World, req: HttpRequest, client: Any) -> HttpResponse:
             "task_hub": client.get_status(_NO_CEREMONY),
             "pages": _pages(),
         }
+        if world.settings.metadata is not None:
+            probes["metadata"] = _metadata(world)
         results = await asyncio.gather(*map(_in_time, probes.values()), return_exceptions=True)
         failed = {
             name: result
@@ -67,6 +69,12 @@ def _document_text(*, conformance: bool) -> str:
 async def _pages() -> None:
     if not (WEB / "index.html").is_file():
         raise FileNotFoundError("web/index.html")
+
+
+async def _metadata(world: World) -> None:
+    """Configured, it must be there: without it nobody would notice that revoked models are let in. Old will do."""
+    if await world.models.current() is None:
+        raise LookupError("no metadata has been loaded yet")
 
 
 async def _in_time(probe: Awaitable[Any]) -> Any:

@@ -11,7 +11,10 @@ from passkeys.world import World
 from starters.waiting import is_finished
 
 FLUSH_INSTANCE = "audit-flush"
+METADATA_INSTANCE = "metadata-refresh"
 SWEEP_SCHEDULE = "0 */5 * * * *"
+# While nothing is known yet the service is not ready, and should not wait for the night.
+FIRST_METADATA_SCHEDULE = "0 * * * * *"
 
 log = logging.getLogger("starters.timers")
 
@@ -27,15 +30,33 @@ async def start_audit_flush(world: World, timer: TimerRequest, client: Any) -> N
     ]
     if not waiting:
         return
-    status = await client.get_status(FLUSH_INSTANCE)
+    await _start_single(client, "flush_audit", FLUSH_INSTANCE, {"v": 1, "shards": waiting})
+
+
+async def start_metadata_refresh(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
+    """Start the one refresh of the metadata, unless the one before is still under way."""
+    request = {"v": 1, "audit_shards": world.settings.audit_shards, "first": False}
+    await _start_single(client, "refresh_metadata", METADATA_INSTANCE, request)
+
+
+async def start_first_metadata_refresh(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
+    """Start it too while no metadata is known at all."""
+    if await world.models.current() is None:
+        request = {"v": 1, "audit_shards": world.settings.audit_shards, "first": True}
+        await _start_single(client, "refresh_metadata", METADATA_INSTANCE, request)
+
+
+async def _start_single(client: Any, orchestrator: str, instance_id: str, request: dict[str, Any]) -> None:
+    """Start an orchestration of which there is one at a time, unless it is running."""
+    status = await client.get_status(instance_id)
     if status and not is_finished(status):
         return
     try:
-        await client.start_new("flush_audit", FLUSH_INSTANCE, {"v": 1, "shards": waiting})
+        await client.start_new(orchestrator, instance_id, request)
     except (
         Exception
     ):  # the SDK raises no narrower class; another host may have started it between the two calls
-        status = await client.get_status(FLUSH_INSTANCE)
+        status = await client.get_status(instance_id)
         if not status or is_finished(status):
             raise
 

@@ -68,6 +68,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "administer_credential",
         "issue_recovery_ticket",
         "flush_audit",
+        "refresh_metadata",
     }
     assert named(functions, "entityTrigger") == {"rate_limiter", "audit_log"}
     assert named(functions, "timerTrigger") == {"start_audit_flush", "sweep_rate_limiters"}
@@ -83,7 +84,7 @@ def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, di
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "orchestrators").glob("*.py"))
     activities = set(re.findall(r'(?:call_activity\(\s*|activity=|issue=|verify=|record=)"(\w+)"', text))
     entities = set(re.findall(r'EntityId\("(\w+)"', text))
-    assert len(activities) == 11
+    assert len(activities) == 13
     assert activities <= named(functions, "activityTrigger")
     assert entities == named(functions, "entityTrigger")
 
@@ -91,7 +92,7 @@ def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, di
 def test_every_name_that_starters_use_is_registered(functions: dict[str, dict[str, Any]]) -> None:
     """The same for what starters start and signal."""
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "starters").glob("*.py"))
-    started = set(re.findall(r'(?:start_new\(\s*|(?:Kind|Act)\.\w+: )"(\w+)"', text))
+    started = set(re.findall(r'(?:start_new\(\s*|_start_single\(client, |(?:Kind|Act)\.\w+: )"(\w+)"', text))
     assert started == named(functions, "orchestrationTrigger")
     assert set(re.findall(r'EntityId\("(\w+)"', text)) == named(functions, "entityTrigger")
 
@@ -169,7 +170,21 @@ def test_operators_data_needs_a_key_and_nothing_else_does(functions: dict[str, d
         "operations_credential_enable",
         "operations_recoveries",
         "operations_recovery_ticket",
+        "operations_metadata",
     }
+
+
+def test_with_metadata_its_timers_are_registered(tmp_path: Path) -> None:
+    """One on its schedule, one while nothing is known; without metadata there is nothing to refresh, and none."""
+    from tests.metadata_kit import write_root
+
+    root = str(write_root(tmp_path / "root.pem"))
+    done = index(tmp_path, PASSKEYS_METADATA="https://mds.example/", PASSKEYS_METADATA_ROOT=root)
+    assert done.returncode == 0, done.stderr
+    registered = {function["name"]: function for function in json.loads(done.stdout)}
+    added = {"start_metadata_refresh": "0 0 3 * * *", "start_first_metadata_refresh": "0 * * * * *"}
+    assert added.keys() <= named(registered, "timerTrigger")
+    assert {name: trigger(registered[name])["schedule"] for name in added} == added
 
 
 def test_all_mistakes_in_the_settings_stop_the_start(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from activities.verify_registration import verify_registration
 from demo.authenticator import TRUTH, Flags, Lie, Passkey, create, get
 from passkeys.credentials import Standing, StandingState, dump_standing, standing_name
 from passkeys.tickets import digest_of, issue_ticket
+from passkeys.usernames import token_of
 from passkeys.world import World
 from tests.passkeys.worlds import ORIGIN, CountedBytes
 
@@ -90,19 +91,25 @@ async def enrolled(
     return done.passkey
 
 
-async def sign_in_request(world: World, passkey: Passkey, number: int = 0, *, lie: Lie = TRUTH) -> Json:
-    """What verify_authentication is asked at the end of one ceremony."""
+async def sign_in_request(
+    world: World, passkey: Passkey, number: int = 0, *, lie: Lie = TRUTH, username: str | None = None
+) -> Json:
+    """What verify_authentication is asked at the end of one ceremony, begun with a user name or without."""
     ceremony_id = f"authentication-{number:032x}"
-    issued = await issue_authentication_challenge(
-        world, {"ceremony_id": ceremony_id, "deadline_seconds": 300}
-    )
+    begun: Json = {"ceremony_id": ceremony_id}
+    if username is not None:
+        begun["username"] = token_of(await world.decoy_key(), username)
+    issued = await issue_authentication_challenge(world, {**begun, "deadline_seconds": 300})
     response = get(passkey, issued["publicKey"], origin=ORIGIN, lie=lie)
-    return {"ceremony_id": ceremony_id, "publicKey": issued["publicKey"], "response": response}
+    return {**begun, "publicKey": issued["publicKey"], "response": response}
 
 
-async def sign_in(world: World, passkey: Passkey, number: int = 0, *, lie: Lie = TRUTH) -> Json:
+async def sign_in(
+    world: World, passkey: Passkey, number: int = 0, *, lie: Lie = TRUTH, username: str | None = None
+) -> Json:
     """One sign-in up to its verdict."""
-    return await verify_authentication(world, await sign_in_request(world, passkey, number, lie=lie))
+    request = await sign_in_request(world, passkey, number, lie=lie, username=username)
+    return await verify_authentication(world, request)
 
 
 async def decide(

@@ -20,6 +20,7 @@ from passkeys.credentials import (
     load_credential,
     marker_name,
 )
+from passkeys.decoys import descriptors
 from passkeys.metadata_blob import verify_blob
 from passkeys.models import keep
 from passkeys.response import encode_base64url
@@ -262,6 +263,25 @@ async def test_a_credential_id_is_registered_once_for_anybody(world: World, stor
     name = credential_name(first.passkey.id)
     assert load_credential(name, store.documents[name].data).person == "ada"
     assert await record_credential(world, second.recording) == {"recorded": True}, "her ticket is still good"
+
+
+async def test_a_decoy_is_refused_as_a_known_credential_is(world: World, store: MemoryStore) -> None:
+    """Who may register cannot find out by trying which ids are nobody's; no ticket is spent on it, and nothing kept."""
+    (decoy, *_) = descriptors(await world.decoy_key(), "eve")
+    theirs = await enrolled(world, "grace", 1)
+    for number, (credential_id, reason) in enumerate(
+        [(theirs.credential_id, "credential_exists"), (decoy.id, "credential_decoy")], start=2
+    ):
+        done = await enrolment(world, "ada", number)
+        recording = done.recording
+        recording["credential"] = {
+            **recording["credential"],
+            "credential_id": encode_base64url(credential_id),
+        }
+        before = dict(store.documents)
+        assert await record_credential(world, recording) == {"recorded": False, "reason": reason}
+        assert store.documents == before
+        assert await record_credential(world, done.recording) == {"recorded": True}
 
 
 async def test_a_session_records_several_passkeys_each_ceremony_one(world: World, store: MemoryStore) -> None:

@@ -20,6 +20,7 @@ LIMITS = {
     "PASSKEYS_LIMIT_NETWORK": "100000/60",
     "PASSKEYS_LIMIT_PERSON": "100000/60",
     "PASSKEYS_LIMIT_GLOBAL": "100000/60",
+    "PASSKEYS_LIMIT_USERNAME": "100000/60",
 }
 
 # A model whose attestation certificate nobody issued: it is its own anchor, as metadata may have it.

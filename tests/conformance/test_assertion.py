@@ -146,7 +146,7 @@ def test_the_user_handle_of_its_owner(browser: Browser) -> None:
 def test_somebody_elses_credential(browser: Browser, rosie: tuple[str, Credential]) -> None:
     """A sign-in that begins with one name does not end with another's credential."""
     other, _ = registered(browser)
-    assert signing_in(browser, (other, rosie[1])) == "credential_not_allowed"
+    assert signing_in(browser, (other, rosie[1])) == "credential_owner_mismatch"
 
 
 def test_a_credential_that_nobody_registered(browser: Browser, rosie: tuple[str, Credential]) -> None:

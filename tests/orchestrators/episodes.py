@@ -24,6 +24,7 @@ from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.flush_audit import flush_audit
 from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from orchestrators.recover_account import recover_account
+from orchestrators.refresh_metadata import refresh_metadata
 from orchestrators.register_passkey import register_passkey
 
 Event = dict[str, Any]
@@ -37,7 +38,9 @@ ORCHESTRATORS: dict[str, Function] = {
     "administer_credential": administer_credential,
     "issue_recovery_ticket": issue_recovery_ticket,
     "flush_audit": flush_audit,
+    "refresh_metadata": refresh_metadata,
 }
+SINGLETONS = {"flush_audit": "audit-flush", "refresh_metadata": "metadata-refresh"}
 PENDING = Outcome("Pending")
 KNOWN = Known(
     activities=frozenset(
@@ -53,6 +56,8 @@ KNOWN = Known(
             "change_credential",
             "redeem_recovery",
             "append_audit",
+            "load_metadata",
+            "judge_credentials",
         }
     ),
     orchestrators=frozenset(ORCHESTRATORS),
@@ -104,7 +109,9 @@ class Execution:
 
     def __post_init__(self) -> None:
         self.input_text = json.dumps(json.dumps(self.request))
-        self.instance_id = self.request.get("ceremony_id") or self.request.get("act_id", "audit-flush")
+        self.instance_id = (
+            self.request.get("ceremony_id") or self.request.get("act_id") or SINGLETONS[self.name]
+        )
         self.identity = Identity(self.name, self.instance_id, "e1")
         self.function = self.function or ORCHESTRATORS[self.name]
         self.deliver(

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from tests.orchestrators.acts import ACTS
+from tests.orchestrators.refreshes import REFRESHES
 from tests.orchestrators.scenarios import SCENARIOS
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -20,6 +21,7 @@ HISTORIES = Path(__file__).parent / "histories"
 def main() -> None:
     scripts = {name: script for name, (script, *_) in SCENARIOS.items()}
     scripts |= {f"acts/{name}": script for name, (script, *_) in ACTS.items()}
+    scripts |= {f"metadata/{name}": script for name, script in REFRESHES.items()}
     for name, script in scripts.items():
         file = HISTORIES / f"{name}.json"
         file.parent.mkdir(exist_ok=True)

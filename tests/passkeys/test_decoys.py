@@ -11,7 +11,18 @@ from dataclasses import replace
 import pytest
 
 from passkeys.credentials import CredentialDescriptor
-from passkeys.decoys import COUNTS, MODELS, SHORTEST_ID, TAG_BYTES, descriptors, is_decoy
+from passkeys.decoys import (
+    COUNTS,
+    EDDSA,
+    ES256,
+    MODELS,
+    RS256,
+    SHORTEST_ID,
+    TAG_BYTES,
+    algorithm_of,
+    descriptors,
+    is_decoy,
+)
 from passkeys.response import encode_base64url
 
 KEY = bytes(range(32))
@@ -87,10 +98,10 @@ def test_what_is_too_short_is_no_decoy(short: bytes) -> None:
 
 
 def test_the_tables_are_whole() -> None:
-    """Weights are of a thousand, no two models share a shape and a form, and every id has room for chance and tag."""
+    """Weights are of a thousand, no two models are alike in everything, and every id has room for chance and tag."""
     assert sum(model.weight for model in MODELS) == sum(weight for _, weight in COUNTS) == 1000
-    shapes = [(model.id_bytes, model.transports, model.uuid) for model in MODELS]
-    assert len(set(shapes)) == len(shapes)
+    alike = [(model.id_bytes, model.transports, model.uuid, model.algorithms) for model in MODELS]
+    assert len(set(alike)) == len(alike)
     for model in MODELS:
         assert model.id_bytes >= SHORTEST_ID
         assert list(model.transports) == sorted(set(model.transports))  # WebAuthn L3 §5.2.1
@@ -112,9 +123,9 @@ def test_counts_follow_their_table(everybody: list[list[CredentialDescriptor]]) 
 def test_first_models_follow_their_table(everybody: list[list[CredentialDescriptor]]) -> None:
     """Shapes come as often as the table says."""
     seen: Counter[object] = Counter((len(decoys[0].id), decoys[0].transports) for decoys in everybody)
-    expected: dict[object, float] = {
-        (model.id_bytes, model.transports): model.weight * len(NAMES) / 1000 for model in MODELS
-    }
+    expected: dict[object, float] = Counter()
+    for model in MODELS:
+        expected[model.id_bytes, model.transports] += model.weight * len(NAMES) / 1000
     assert chi_squared(seen, expected) < 24.3
 
 
@@ -134,7 +145,7 @@ def test_ids_look_random(everybody: list[list[CredentialDescriptor]]) -> None:
             for decoys in everybody
             for decoy in decoys
             if (len(decoy.id), decoy.transports) == (model.id_bytes, model.transports)
-        ]
+        ]  # where two models have one shape, of both
         assert len(ids) > 400
         fixed = {}
         if model.uuid:
@@ -145,6 +156,23 @@ def test_ids_look_random(everybody: list[list[CredentialDescriptor]]) -> None:
                 assert share == fixed[bit]
             else:
                 assert abs(share - 0.5) < 4.5 * 0.5 / len(ids) ** 0.5  # 2,000 bits are looked at
+
+
+def test_algorithms_are_those_that_real_ones_have(everybody: list[list[CredentialDescriptor]]) -> None:
+    """One for an id, for ever; of the ids of a length as often as of real ones; and always one that is offered, or ES256."""
+    for length, offered, shares in (
+        (48, (EDDSA, ES256, RS256), {EDDSA: 1.0}),
+        (48, (ES256, RS256), {ES256: 1.0}),
+        (32, (EDDSA, ES256, RS256), {RS256: 150 / 190, ES256: 40 / 190}),
+        (20, (EDDSA, ES256, RS256), {ES256: 1.0}),
+    ):
+        ids = [decoy.id for decoys in everybody for decoy in decoys if len(decoy.id) == length]
+        found = Counter(algorithm_of(KEY, decoy, offered) for decoy in ids)
+        assert found.keys() == shares.keys()
+        for algorithm, share in shares.items():
+            assert found[algorithm] / len(ids) == pytest.approx(share, abs=0.02)
+    strange = [bytes([number]) * length for number in range(200) for length in (1, 17, 1023)]
+    assert {algorithm_of(KEY, one, (ES256, EDDSA, RS256)) for one in strange} == {ES256, RS256}
 
 
 def test_no_half_of_an_id_is_ever_met_again(everybody: list[list[CredentialDescriptor]]) -> None:

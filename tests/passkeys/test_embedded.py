@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from passkeys.embedded import SCHEMA_VERSION, EmbeddedStore
+from passkeys.embedded import LIST_PAGE, SCHEMA_VERSION, EmbeddedStore
 from passkeys.errors import AlreadyExists, StoreDamaged, StoreUnavailable
 from tests.passkeys.stores import Faults
 
@@ -37,6 +37,34 @@ async def test_a_commit_that_fails_fails_everybody_in_it(tmp_path: Path) -> None
     told = await asyncio.gather(*(store.create(f"a/{n}", b"") for n in range(5)), return_exceptions=True)
     assert all(isinstance(answer, StoreUnavailable) for answer in told)
     assert [name async for name in store.list("")] == []
+    store.close()
+
+
+async def test_a_list_looks_at_nothing_but_what_it_gives(tmp_path: Path) -> None:
+    """However many documents stand before the prefix or behind it: its cost is no way to learn how many there are."""
+    steps = []
+    for others in (0, 2000):
+        store = EmbeddedStore(tmp_path / str(others))
+        made = [f"{where}/{number}" for where in "ac" for number in range(others)]
+        await asyncio.gather(*(store.create(name, b"") for name in [*made, "b/1", "b/2"]))
+        for prefix, found in (("b/", ["b/1", "b/2"]), ("b/2", ["b/2"]), ("b/3", [])):
+            counted = [0]
+            store._connection.set_progress_handler(lambda counted=counted: counted.append(0), 1)
+            assert [name async for name in store.list(prefix)] == found
+            store._connection.set_progress_handler(None, 0)
+            steps.append((prefix, len(counted)))
+        store.close()
+    for (_, few), (_, many) in zip(steps[:3], steps[3:], strict=True):
+        assert many < few + 20  # of SQLite's steps: a deeper tree, and no document more
+
+
+@pytest.mark.parametrize("count", [LIST_PAGE - 1, LIST_PAGE, LIST_PAGE + 1, 2 * LIST_PAGE])
+async def test_a_list_of_many_pages_misses_none(tmp_path: Path, count: int) -> None:
+    """Also where a page ends with the last name, and where one name continues another."""
+    store = EmbeddedStore(tmp_path)
+    names = sorted("a" + "-" * (number % 90) + f"x{number // 90}" for number in range(count))
+    await asyncio.gather(*(store.create(name, b"") for name in names))
+    assert [name async for name in store.list("a")] == names
     store.close()
 
 

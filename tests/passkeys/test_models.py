@@ -29,7 +29,16 @@ SECOND = read(blob(entry(AAGUID, status("REVOKED"), icon=OTHER_ICON), entry(OTHE
 
 async def test_nothing_is_known_before_the_first_blob() -> None:
     """Neither models nor icons, and that is no error."""
-    models = Models(MemoryStore())
+    models = Models(MemoryStore(), configured=True)
+    assert await models.current() is None
+    assert await models.icon(AAGUID) is None
+
+
+async def test_not_configured_nothing_is_known_whatever_is_kept() -> None:
+    """Turned off, metadata of former days must not go on deciding, out of anybody's sight."""
+    store = MemoryStore()
+    await keep(store, FIRST, at="t1")
+    models = Models(store, configured=False)
     assert await models.current() is None
     assert await models.icon(AAGUID) is None
 
@@ -38,7 +47,7 @@ async def test_what_was_kept_is_read_back() -> None:
     """Models by their keys; the icon's own bytes."""
     store = MemoryStore()
     assert await keep(store, FIRST, at="t1")
-    models = Models(store)
+    models = Models(store, configured=True)
     assert await models.current() == FIRST.metadata
     assert await models.icon(AAGUID) == PNG
     assert await models.icon(OTHER) is None
@@ -48,7 +57,7 @@ async def test_what_was_kept_is_read_back() -> None:
 async def test_a_newer_blob_takes_the_place_of_the_older() -> None:
     """Readers see it at once; what only the older needed is swept away."""
     store = MemoryStore()
-    models = Models(store)
+    models = Models(store, configured=True)
     await keep(store, FIRST, at="t1")
     assert await models.current() == FIRST.metadata
     assert await keep(store, SECOND, at="t2")
@@ -89,7 +98,7 @@ async def test_the_serial_number_does_not_go_back_nor_name_two(second: Blob, fau
     with pytest.raises(MetadataInvalid) as caught:
         await keep(store, second, at="t2")
     assert caught.value.code is fault
-    assert await Models(store).current() == FIRST.metadata
+    assert await Models(store, configured=True).current() == FIRST.metadata
 
 
 async def test_signed_anew_the_same_payload_is_the_same_blob() -> None:
@@ -115,7 +124,7 @@ async def test_the_models_are_read_once_for_each_blob() -> None:
     """After the first time a look costs one small document: registrations do not pay for hundreds of models."""
     store = CountingStore()
     await keep(store, FIRST, at="t1")
-    models = Models(store)
+    models = Models(store, configured=True)
     store.reads.clear()
     for _ in range(3):
         await models.current()
@@ -142,7 +151,7 @@ async def test_a_reader_that_meets_a_refresh_looks_again() -> None:
     old = store.documents[CURRENT]
     await keep(store, SECOND, at="t2")
     store.stale = old
-    assert await Models(store).current() == SECOND.metadata
+    assert await Models(store, configured=True).current() == SECOND.metadata
 
 
 async def test_models_that_are_gone_are_told() -> None:
@@ -151,9 +160,9 @@ async def test_models_that_are_gone_are_told() -> None:
     await keep(store, FIRST, at="t1")
     await store.delete(f"metadata/models/{(await pointer(store)).models}.json")
     with pytest.raises(StoreDamaged, match="Refresh"):
-        await Models(store).current()
+        await Models(store, configured=True).current()
     await keep(store, FIRST, at="t2")
-    assert await Models(store).current() == FIRST.metadata
+    assert await Models(store, configured=True).current() == FIRST.metadata
 
 
 @pytest.mark.parametrize(
@@ -170,7 +179,7 @@ async def test_a_damaged_pointer_is_told(data: bytes) -> None:
     store = MemoryStore()
     await store.create(CURRENT, data)
     with pytest.raises(StoreDamaged):
-        await Models(store).current()
+        await Models(store, configured=True).current()
 
 
 @pytest.mark.parametrize("home", ["memory", "embedded"])
@@ -188,9 +197,9 @@ async def test_a_fault_at_any_write_leaves_the_old_or_the_new(
     faults.at, faults.kept = faults.writes + write, kept
     with suppress(StoreUnavailable):
         await keep(store, SECOND, at="t2")
-    assert await Models(store).current() in (FIRST.metadata, SECOND.metadata)
+    assert await Models(store, configured=True).current() in (FIRST.metadata, SECOND.metadata)
     assert await keep(store, SECOND, at="t2")
-    models = Models(store)
+    models = Models(store, configured=True)
     assert await models.current() == SECOND.metadata
     assert await models.icon(AAGUID) == OTHER_ICON
     assert len([name async for name in store.list("metadata/")]) == 3
@@ -216,4 +225,4 @@ async def test_of_two_refreshes_at_once_the_newer_blob_stays(order: tuple[Blob, 
     store = SlowStore()
     results = await asyncio.gather(*(keep(store, one, at="t1") for one in order), return_exceptions=True)
     assert results[order.index(SECOND)] is True
-    assert await Models(store).current() == SECOND.metadata
+    assert await Models(store, configured=True).current() == SECOND.metadata

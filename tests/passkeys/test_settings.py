@@ -103,6 +103,7 @@ WRONG = {
     "PASSKEYS_HINTS": ["phone", "hybrid,hybrid"],
     "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
     "PASSKEYS_LIMIT_PERSON": ["ten/600"],
+    "PASSKEYS_LIMIT_USERNAME": ["30/"],
     "PASSKEYS_LIMIT_ACTS": ["30"],
     "PASSKEYS_LIMIT_RECOVERIES": ["10"],
     "PASSKEYS_LIMIT_GLOBAL": ["600 / 60"],

@@ -13,6 +13,8 @@ import pytest
 from azure.durable_functions import DurableOrchestrationClient
 from azure.functions import HttpResponse
 
+from activities.issue_registration_challenge import issue_registration_challenge
+from passkeys.embedded import EmbeddedStore
 from passkeys.tickets import issue_ticket
 from passkeys.world import World
 from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
@@ -119,6 +121,40 @@ async def test_what_a_start_says_is_remembered(world: World, client: FakeClient)
     assert (registration["mediation"], registration["code_challenge"]) == ("modal", None)
     for given in (sign_in, registration):
         assert [given[name] for name in ("session", "session_credential", "details")] == [None] * 3
+
+
+async def test_a_user_name_goes_no_further_than_the_request(world: World, client: FakeClient) -> None:
+    """The ceremony has its token, one for every spelling; known or not, it is counted by it and costs no read."""
+    await issue_registration_challenge(world, {"ceremony_id": "x", "person": "ada", "deadline_seconds": 60})
+    typed = ("ada", " Ada", "correct-horse-battery-staple", "x" * 128, "\u00e9\U0001f511")
+    await world.decoy_key()
+    assert isinstance(world.store, EmbeddedStore)
+    world.store.close()  # whoever asked it now would be told
+    for name in typed:
+        response = await authentications(
+            world, request("POST", "/authentications", {"username": name}), client
+        )
+        assert response.status_code == 202
+    inputs = [given for _, _, _, given in client.calls]
+    for name, given in zip(typed, inputs, strict=True):
+        assert re.fullmatch("[0-9a-f]{32}", given["username"])
+        assert name.strip().lower() not in json.dumps(given, ensure_ascii=False).lower()
+        assert given["person"] is None
+        limit = {"policy": "username", "key": given["username"], "capacity": 30, "refill_seconds": 600}
+        assert given["limits"][0] == limit
+        assert [other["policy"] for other in given["limits"][1:]] == ["network", "global"]
+    tokens = [given["username"] for given in inputs]
+    assert tokens[0] == tokens[1]
+    assert len(set(tokens)) == len(typed) - 1
+
+
+async def test_without_a_user_name_there_is_none(world: World, client: FakeClient) -> None:
+    """Null is as good as nothing, and neither is counted."""
+    for body in ({}, {"username": None}):
+        await authentications(world, request("POST", "/authentications", body), client)
+    for _, _, _, given in client.calls:
+        assert given["username"] is None
+        assert [limit["policy"] for limit in given["limits"]] == ["network", "global"]
 
 
 async def test_whether_a_sign_in_is_to_be_stepped_up_is_told(client: FakeClient) -> None:
@@ -358,6 +394,11 @@ REFUSALS: list[tuple[str, Callable[[FakeClient], None], Call, dict[str, str]]] =
         for wrong in ("", 7, [], {}, True, "x" * 43, CHALLENGE + "=", "plain", CHALLENGE + CHALLENGE)
         for call in (_start, _register)
     ],
+    *(
+        ("request_malformed", nothing, _start({"username": wrong}), {})
+        for wrong in ("", "x" * 129, 7, ["ada"], {"ada": 1}, True)
+    ),
+    ("body_malformed", nothing, _start({"username": "ada\ud800"}), {}),  # half of a surrogate pair
     ("request_malformed", nothing, _register({}), {}),
     ("request_malformed", nothing, _register({"ticket": ""}), {}),
     ("request_malformed", nothing, _register({"ticket": 7}), {}),

@@ -49,6 +49,9 @@ async def test_password_managers_find_our_page(tmp_path: Path) -> None:
     world.store.close()  # type: ignore[attr-defined]
 
 
+BITWARDEN = "d548826e-79b4-db40-a3d8-11116f7e8349"
+
+
 @dataclass
 class Models:
     """A port to the metadata with one model in it."""
@@ -109,9 +112,17 @@ async def test_only_pictures_are_served(picture: bytes | None) -> None:
 
 async def test_a_models_name_and_place_of_its_picture() -> None:
     """As far as the metadata knows; whether it is proven, the attestation has said."""
-    known = await known_models(world_with(PNG), {AAGUID, "other"})
-    assert set(known) == {AAGUID}
-    assert await known_models(away(), {AAGUID}) == {}, "passkeys are listed without it"
+    known = await known_models(world_with(PNG), {AAGUID, BITWARDEN, "other"})
+    assert set(known) == {AAGUID, BITWARDEN}
+    assert set(await known_models(away(), {AAGUID, BITWARDEN})) == {BITWARDEN}, (
+        "passkeys are listed without it"
+    )
+    assert authenticator_view(BITWARDEN, known[BITWARDEN], proven=False) == {
+        "aaguid": BITWARDEN,
+        "name": "Bitwarden",
+        "icon": None,
+        "proven": False,
+    }
     assert authenticator_view(AAGUID, known[AAGUID], proven=True) == {
         "aaguid": AAGUID,
         "name": "YubiKey 5",

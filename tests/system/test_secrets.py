@@ -83,6 +83,11 @@ def every_flow(host: RunningHost) -> dict[str, bytes]:
     assert ceremonies.sign_in(host.url, passkey).outcome == "completed"
     assert ceremonies.sign_in(host.url, passkey, lie=Lie(broken_signature=True)).outcome == "rejected"
 
+    # A password in the field for the name, and again in capitals.
+    used["password"] = secrets.token_hex(16).encode()
+    for typed in (used["password"].decode(), used["password"].decode().upper()):
+        assert ceremonies.start(host.url, "authentication", {"username": typed}).status == 202
+
     # Secrets that a client sends along: extension results (PRF output is key material), and in the wrong places.
     used["prf output"] = secrets.token_bytes(32)
     started = ceremonies.start(host.url, "authentication", {})
