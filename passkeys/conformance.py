@@ -28,7 +28,6 @@ Json = dict[str, Any]
 PERSON_PREFIX = "conformance."
 _PERSON = re.compile(re.escape(PERSON_PREFIX) + r"[0-9a-f]{32}\Z")
 
-
 # In no list of the TCG's: what the tools' own TPMs call their manufacturer.
 _FIDO_TPM_VENDOR = "id:FFFFF1D0"
 

@@ -35,9 +35,9 @@ MAX_NAME = 64
 # As JSON. With the longest names and the most credentials that options list, they still fit the custom status.
 MAX_EXTENSIONS = 512
 
-_CONVEYANCES = ("none", "indirect", "direct")
-_REQUIREMENTS = ("required", "preferred", "discouraged")
-_ATTACHMENTS = ("platform", "cross-platform")
+CONVEYANCES = ("none", "indirect", "direct")
+REQUIREMENTS = ("required", "preferred", "discouraged")
+ATTACHMENTS = ("platform", "cross-platform")
 _PROTECTION, _ENFORCED = "credentialProtectionPolicy", "enforceCredentialProtectionPolicy"
 
 
@@ -50,7 +50,7 @@ async def attestation_options(world: World, req: HttpRequest, client: Any) -> Ht
         user = {"name": username, "displayName": _name(body, "displayName")}
         wishes = {
             "user": user,
-            "attestation": _word(body, "attestation", _CONVEYANCES, default="none"),
+            "attestation": _word(body, "attestation", CONVEYANCES, default="none"),
             "authenticatorSelection": _selection(body),
             "extensions": _extensions(body),
         }
@@ -85,7 +85,7 @@ async def assertion_options(world: World, req: HttpRequest, client: Any) -> Http
     async def post() -> HttpResponse:
         body = json_object(req)
         wishes = {
-            "userVerification": _word(body, "userVerification", _REQUIREMENTS, default="preferred"),
+            "userVerification": _word(body, "userVerification", REQUIREMENTS, default="preferred"),
             "extensions": _extensions(body),
         }
         opened = await open_ceremony(
@@ -171,19 +171,15 @@ def _cookie(world: World, kind: Kind, value: str, *, seconds: int) -> str:
 def _selection(body: Json) -> Json:
     """WebAuthn L3 §5.4.4: what is missing has its default, and `requireResidentKey` says what `residentKey` says."""
     asked = _object(body, "authenticatorSelection")
-    required = asked.get("requireResidentKey", False)
-    if not isinstance(required, bool):
-        raise RefusedError("request_malformed", "`requireResidentKey` is true or false.")
-    resident_key = _word(
-        asked, "residentKey", _REQUIREMENTS, default="required" if required else "discouraged"
-    )
+    default = "required" if _flag(asked, "requireResidentKey") else "discouraged"
+    resident_key = _word(asked, "residentKey", REQUIREMENTS, default=default)
     selection = {
         "residentKey": resident_key,
         "requireResidentKey": resident_key == "required",
-        "userVerification": _word(asked, "userVerification", _REQUIREMENTS, default="preferred"),
+        "userVerification": _word(asked, "userVerification", REQUIREMENTS, default="preferred"),
     }
     if asked.get("authenticatorAttachment") is not None:
-        selection["authenticatorAttachment"] = _word(asked, "authenticatorAttachment", _ATTACHMENTS)
+        selection["authenticatorAttachment"] = _word(asked, "authenticatorAttachment", ATTACHMENTS)
     return selection
 
 
@@ -197,16 +193,21 @@ def _extensions(body: Json) -> Json:
         raise RefusedError("request_malformed", f"`extensions` has at most {MAX_EXTENSIONS} characters.")
     if _PROTECTION not in asked:
         return asked
-    enforced = asked.get(_ENFORCED, False)
-    if not isinstance(enforced, bool):
-        raise RefusedError("request_malformed", f"`{_ENFORCED}` is true or false.")
-    return {**asked, _PROTECTION: _word(asked, _PROTECTION, tuple(PROTECTIONS)), _ENFORCED: enforced}
+    policy, enforced = _word(asked, _PROTECTION, tuple(PROTECTIONS)), _flag(asked, _ENFORCED)
+    return {**asked, _PROTECTION: policy, _ENFORCED: enforced}
 
 
 def _object(body: Json, name: str) -> Json:
     value: object = {} if body.get(name) is None else body[name]
     if not isinstance(value, dict):
         raise RefusedError("request_malformed", f"`{name}` is an object.")
+    return value
+
+
+def _flag(body: Json, name: str) -> bool:
+    value: object = False if body.get(name) is None else body[name]
+    if not isinstance(value, bool):
+        raise RefusedError("request_malformed", f"`{name}` is true or false.")
     return value
 
 

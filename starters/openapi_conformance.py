@@ -1,14 +1,15 @@
-"""What the OpenAPI document says besides, while the door for FIDO's conformance tools is open.
-
-Bodies are described as loosely as the profile has them: what the tools send wrong on purpose is to reach the answer.
-"""
+"""What the OpenAPI document says besides, while the door for FIDO's conformance tools is open."""
 
 from typing import Any
 
+from starters.conformance import ATTACHMENTS, CONVEYANCES, MAX_EXTENSIONS, MAX_NAME, REQUIREMENTS
 from starters.problems import PROBLEMS
 
 Json = dict[str, Any]
 
+_NAME: Json = {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": "In bytes of UTF-8."}
+_REQUIREMENT: Json = {"enum": [None, *REQUIREMENTS]}
+_EXTENSIONS: Json = {"type": "object", "description": f"At most {MAX_EXTENSIONS} characters of JSON."}
 _BODY = (
     "body_malformed",
     "request_malformed",
@@ -82,11 +83,19 @@ CONFORMANCE_SCHEMAS: Json = {
         "description": "ServerPublicKeyCredentialCreationOptionsRequest of FIDO's server profile.",
         "type": "object",
         "properties": {
-            "username": {"type": "string"},
-            "displayName": {"type": "string"},
-            "authenticatorSelection": {"type": "object"},
-            "attestation": {"type": "string"},
-            "extensions": {"type": "object"},
+            "username": _NAME,
+            "displayName": _NAME,
+            "authenticatorSelection": {
+                "type": "object",
+                "properties": {
+                    "authenticatorAttachment": {"enum": [None, *ATTACHMENTS]},
+                    "requireResidentKey": {"type": ["boolean", "null"]},
+                    "residentKey": _REQUIREMENT,
+                    "userVerification": _REQUIREMENT,
+                },
+            },
+            "attestation": {"enum": [None, *CONVEYANCES]},
+            "extensions": _EXTENSIONS,
         },
         "required": ["username", "displayName"],
     },
@@ -94,9 +103,9 @@ CONFORMANCE_SCHEMAS: Json = {
         "description": "ServerPublicKeyCredentialGetOptionsRequest of FIDO's server profile.",
         "type": "object",
         "properties": {
-            "username": {"type": "string"},
-            "userVerification": {"type": "string"},
-            "extensions": {"type": "object"},
+            "username": _NAME,
+            "userVerification": _REQUIREMENT,
+            "extensions": _EXTENSIONS,
         },
         "required": ["username"],
     },
