@@ -31,7 +31,7 @@ from passkeys.response import (
     encode_base64url,
     parse_authentication_response,
 )
-from passkeys.stand_ins import stand_in_document
+from passkeys.stand_ins import NOBODY, stand_in_document
 from passkeys.store import Document
 from passkeys.verification import KnownCredential
 from passkeys.verification import verify_authentication as verify
@@ -65,27 +65,18 @@ async def verify_authentication(world: World, request: Json) -> Json:
         response = parse_authentication_response(request["response"])
     except MalformedResponse as malformed:
         return _refused(malformed.code)
-    key = await world.decoy_key()
     offered = authentication_offer(request["publicKey"], person=await _started_for(world, request))
-    credential_id = encode_base64url(response.raw_id)
-    name = credential_name(credential_id)
-    document = await world.store.get(name)
-    stand_in = stand_in_document(key, response.raw_id, world.settings.algorithms)
-    record = load_credential(name, stand_in if document is None else document.data)
-    state = state_of(await standing_of(world.store, credential_id))
-    absence = _absence(key, response.raw_id, offered)  # of what is there too: it takes time
-    if document is None or state not in USABLE:
-        await _usage(world, credential_id)  # as of a credential that may be used
-        # A removed one is unknown, whatever of it is still to be cleared away.
-        disabled = document is not None and state is StandingState.DISABLED
-        code = RejectionCode.CREDENTIAL_DISABLED if disabled else absence
-        return _refused_late(world, request, response, offered, code=code, record=record)
+    record, found = await _looked_up(world, response, offered)
+    state = state_of(await standing_of(world.store, record.credential_id))
+    refusal = _refusal(await world.decoy_key(), response, offered, state, found=found)
     try:
         while True:
-            usage, document = await _usage(world, credential_id)
+            usage, document = await _usage(world, record.credential_id)
             verdict = remembered(usage, request["ceremony_id"])
-            if verdict is None:
+            if verdict is None or refusal is not None:
                 verdict = _judge(world, request, response, offered, _known(record, usage))
+                if refusal is not None:
+                    return _refused(refusal)
                 if not await _note(world, record.credential_id, used(usage, verdict, _now(world)), document):
                     continue  # another ceremony used the credential meanwhile: judge by what it left
             return {
@@ -102,9 +93,10 @@ async def verify_authentication(world: World, request: Json) -> Json:
                 ),
             }
     except Rejection as rejection:
+        code = rejection.code if refusal is None else refusal
         if rejection.code in _TOLD_EARLY:
-            return _refused_late(world, request, response, offered, code=rejection.code, record=record)
-        return _refused(rejection.code)
+            return _refused_late(world, request, response, offered, code=code, record=record)
+        return _refused(code)
 
 
 async def _usage(world: World, credential_id: str) -> tuple[Usage | None, Document | None]:
@@ -122,13 +114,46 @@ async def _started_for(world: World, request: Json) -> str | None:
     return None if username is None else await usernames.find(world.store, username) or f"~{username}"
 
 
-def _absence(key: bytes, credential_id: bytes, offered: AuthenticationOffer) -> RejectionCode:
-    """Why there is no such credential. Unknown is only what we have never named ourselves: that may be told outside."""
-    if is_decoy(key, credential_id):
+async def _looked_up(
+    world: World, response: AuthenticationResponse, offered: AuthenticationOffer
+) -> tuple[CredentialRecord, bool]:
+    """The record of the answer's credential, and whether there is one; else one that stands in for it.
+
+    Whoever answers with what is not stored is judged like any other, by a key of nobody's, and then refused. So the time
+    does not tell which credentials exist.
+    """
+    credential_id = encode_base64url(response.raw_id)
+    name = credential_name(credential_id)
+    document = await world.store.get(name)
+    stand_in = stand_in_document(await world.decoy_key(), response.raw_id, world.settings.algorithms)
+    record = load_credential(name, stand_in if document is None else document.data)
+    if document is not None:
+        return record, True
+    return replace(record, credential_id=credential_id, person=offered.person or NOBODY), False
+
+
+def _refusal(
+    key: bytes,
+    response: AuthenticationResponse,
+    offered: AuthenticationOffer,
+    state: StandingState,
+    *,
+    found: bool,
+) -> RejectionCode | None:
+    """Why the credential is refused whatever the answer says, or None.
+
+    Unknown is only what we have never named ourselves: that alone may be told outside. A removed one is unknown, whatever
+    of it is still to be cleared away.
+    """
+    decoy = is_decoy(key, response.raw_id)  # looked at for every one: it takes time
+    if found and state in USABLE:
+        return None
+    if found and state is StandingState.DISABLED:
+        return RejectionCode.CREDENTIAL_DISABLED
+    if decoy:
         return RejectionCode.CREDENTIAL_DECOY
-    if credential_id in offered.allowed_credentials:
-        return RejectionCode.CREDENTIAL_GONE
-    return RejectionCode.CREDENTIAL_UNKNOWN
+    listed = response.raw_id in offered.allowed_credentials
+    return RejectionCode.CREDENTIAL_GONE if listed else RejectionCode.CREDENTIAL_UNKNOWN
 
 
 def _judge(

@@ -6,7 +6,7 @@ from activities.retries import Json, retried
 from passkeys.attestation import TrustAnchors
 from passkeys.conformance import policy_for
 from passkeys.errors import MalformedResponse, Rejection
-from passkeys.metadata import Metadata, anchors_of
+from passkeys.metadata import anchors_of
 from passkeys.offer import registration_offer
 from passkeys.policy import expected_origins
 from passkeys.response import decode_base64url, encode_base64url, parse_registration_response
@@ -24,7 +24,7 @@ async def verify_registration(world: World, request: Json) -> Json:
     "reason": code}. It reads settings, clock and metadata, and stores nothing (claims come first): it may run again.
     """
     issued: Json = request["publicKey"]
-    metadata = await _metadata(world)
+    metadata = await world.models.current()
     try:
         verified = verify(
             parse_registration_response(request["response"]),
@@ -44,11 +44,6 @@ async def verify_registration(world: World, request: Json) -> Json:
     credential = _credential(verified, user_handle=issued["user"]["id"])
     facts = {name: credential[name] for name in _FACTS}
     return {"verified": True, "person": request["person"], "credential": credential, "facts": facts}
-
-
-async def _metadata(world: World) -> Metadata | None:
-    """What is known of authenticators; nothing when the settings name no metadata, whatever an earlier time has left."""
-    return await world.models.current() if world.settings.metadata else None
 
 
 # What the audit says of a new credential, besides its id and its person.

@@ -39,8 +39,8 @@ class Model:
     """A shape in which real credentials come.
 
     `weight`: how many of a thousand passkeys have it. `again`: how often, of a thousand, the next passkey of a person
-    who has one is of this very model too. `algorithms`: those that it can, by their COSE numbers. `uuid`: the id is a random
-    UUID (RFC 9562 §5.4), version and variant included.
+    who has one is of this very model too. `algorithms`: those that it can, by their COSE numbers. `synced`: its credentials
+    are backup eligible. `uuid`: the id is a random UUID (RFC 9562 §5.4), version and variant included.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Model:
     transports: tuple[str, ...]
     again: int
     algorithms: tuple[int, ...] = (ES256,)
+    synced: bool = False
     uuid: bool = False
 
 
@@ -58,16 +59,16 @@ class Model:
 # provider holds one passkey a person, since excludeCredentials keeps it from taking a second.
 MODELS: tuple[Model, ...] = (
     # The id is the SHA-1 of the public key, as the Keychain labels its items.
-    Model("iCloud Keychain", 290, 20, ("hybrid", "internal"), again=20),
+    Model("iCloud Keychain", 290, 20, ("hybrid", "internal"), again=20, synced=True),
     # Chromium draws 16 bytes; so do 1Password and others that build on the same libraries.
-    Model("Google Password Manager", 230, 16, ("hybrid", "internal"), again=60),
+    Model("Google Password Manager", 230, 16, ("hybrid", "internal"), again=60, synced=True),
     # Of a machine, so a second machine has a second one. The TPM's keys are RSA keys.
     Model("Windows Hello", 150, 32, ("internal",), again=250, algorithms=(RS256,)),
     Model("Chrome profile on a Mac", 40, 32, ("internal",), again=250),
     Model("YubiKey 5 with NFC", 130, 48, ("nfc", "usb"), again=600, algorithms=(EDDSA, ES256)),
     Model("YubiKey 5 without NFC", 60, 48, ("usb",), again=500, algorithms=(EDDSA, ES256)),
     # Its extension names an item by a UUID, and tells browsers of one transport.
-    Model("Bitwarden", 40, 16, ("internal",), again=20, uuid=True),
+    Model("Bitwarden", 40, 16, ("internal",), again=20, synced=True, uuid=True),
     # The private key, wrapped: many keys of other makers.
     Model("security key with NFC, wrapping", 40, 64, ("nfc", "usb"), again=500),
     Model("security key without NFC, wrapping", 20, 64, ("usb",), again=500),
@@ -109,16 +110,13 @@ def is_decoy(key: bytes, credential_id: bytes) -> bool:
     return len(credential_id) >= SHORTEST_ID and hmac.compare_digest(_tag(key, rest), tag)
 
 
-def algorithm_of(key: bytes, credential_id: bytes, offered: Sequence[int]) -> int:
-    """The algorithm, of those that registrations are `offered`, that a credential of nobody's would have: its COSE number.
-
-    What answers for it is verified by that one, since verification takes as long as the algorithm does. Real credentials
-    with ids of this length have it as often.
+def model_of(key: bytes, credential_id: bytes) -> Model:
+    """The model that a credential of nobody's would be of: always the same for one id, and for the ids of one length as
+    often as of real ones.
     """
     length = len(credential_id)
     fitting = [model for model in MODELS if model.id_bytes == length] or MODELS
-    model = _drawn(key, b"algorithm", credential_id, tuple((model, model.weight) for model in fitting))
-    return next((alg for alg in offered if alg in model.algorithms), ES256)
+    return _drawn(key, b"model of id", credential_id, tuple((model, model.weight) for model in fitting))
 
 
 def derived(key: bytes, purpose: bytes, context: bytes, length: int) -> bytes:

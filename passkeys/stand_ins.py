@@ -12,7 +12,7 @@ from types import MappingProxyType
 import cbor2
 
 from passkeys.credentials import Attestation, CredentialRecord, dump_credential
-from passkeys.decoys import EDDSA, ES256, RS256, algorithm_of
+from passkeys.decoys import EDDSA, ES256, RS256, model_of
 from passkeys.response import encode_base64url
 
 # Whom the directory is asked for on behalf of such a credential. What it says is not used.
@@ -35,18 +35,18 @@ PUBLIC_KEYS: Mapping[int, bytes] = MappingProxyType(
 )
 
 
-def _record(algorithm: int, public_key: bytes) -> CredentialRecord:
+def _record(algorithm: int, *, synced: bool) -> CredentialRecord:
     return CredentialRecord(
         credential_id=encode_base64url(bytes(32)),
         person=NOBODY,
         user_handle=encode_base64url(bytes(32)),
-        public_key=encode_base64url(public_key),
+        public_key=encode_base64url(PUBLIC_KEYS[algorithm]),
         algorithm=algorithm,
         sign_count=0,
         aaguid="00000000-0000-0000-0000-000000000000",
         transports=("hybrid", "internal"),
-        backup_eligible=False,
-        backup_state=False,
+        backup_eligible=synced,
+        backup_state=synced,
         user_verified=True,
         attestation=Attestation("none", "none", chain_verified=False, model_proven=False),
         ceremony_id="registration-" + "0" * 32,
@@ -54,17 +54,21 @@ def _record(algorithm: int, public_key: bytes) -> CredentialRecord:
     )
 
 
-_DOCUMENTS: Mapping[int, bytes] = MappingProxyType(
+_DOCUMENTS: Mapping[tuple[int, bool], bytes] = MappingProxyType(
     {
-        algorithm: dump_credential(_record(algorithm, public_key))
-        for algorithm, public_key in PUBLIC_KEYS.items()
+        (algorithm, synced): dump_credential(_record(algorithm, synced=synced))
+        for algorithm in PUBLIC_KEYS
+        for synced in (False, True)
     }
 )
 
 
 def stand_in_document(key: bytes, credential_id: bytes, offered: Sequence[int]) -> bytes:
-    """The document of a record to look at for this id: of the algorithm that a credential with it would have.
+    """The document of a record to look at for this id, such as a credential with it would have.
 
-    `key` is that of the decoys; `offered` are the algorithms that registrations are offered.
+    `key` is that of the decoys; `offered` are the algorithms that registrations are offered: of those, the first that its
+    model can. Verification takes as long as the algorithm does.
     """
-    return _DOCUMENTS[algorithm_of(key, credential_id, offered)]
+    model = model_of(key, credential_id)
+    algorithm = next((alg for alg in offered if alg in model.algorithms), ES256)
+    return _DOCUMENTS[algorithm, model.synced]

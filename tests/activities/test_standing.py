@@ -89,7 +89,7 @@ async def test_a_ceremony_that_is_run_again_after_the_word_is_refused(store: Cou
 
 
 async def test_disabled_and_removed_ones_cost_what_an_unknown_one_costs(store: Counting) -> None:
-    """The same functions and the same reads, as of a wrong signature: time tells neither what is known nor how it stands."""
+    """The same functions and the same reads, as of one that may be used: time tells neither what is known nor how it stands."""
     world = world_of(store, PASSKEYS_ALGORITHMS="ES256")  # else what is not there may stand for an RSA key
     disabled, removed, cleared = [await enrolled(world, "ada", number) for number in (1, 2, 3)]
     active = await enrolled(world, "ada", 4)
@@ -103,9 +103,9 @@ async def test_disabled_and_removed_ones_cost_what_an_unknown_one_costs(store: C
         told, called = await functions_called(world, request)
         return told["reason"], called, list(store.read)
 
-    broken = await sign_in_request(world, active, lie=Lie(broken_signature=True))
-    reason, usual, reads = await cost(broken)
-    assert reason == "signature_invalid"
+    outsider = Lie(user_handle=b"who knows no user handle of ours", broken_signature=True)
+    reason, usual, reads = await cost(await sign_in_request(world, active, lie=outsider))
+    assert reason == "user_handle_mismatch"
     assert {"credentials", "standing", "usage"} <= set(reads)
     for number, (passkey, expected) in enumerate(
         {
@@ -115,4 +115,5 @@ async def test_disabled_and_removed_ones_cost_what_an_unknown_one_costs(store: C
             "stranger": (stranger(), "credential_unknown"),
         }.values()
     ):
-        assert await cost(await sign_in_request(world, passkey, 10 + number)) == (expected, usual, reads)
+        request = await sign_in_request(world, passkey, 10 + number, lie=outsider)
+        assert await cost(request) == (expected, usual, reads)

@@ -85,6 +85,23 @@ def test_the_leaf_may_be_the_anchor() -> None:
     refused([issue("alone").der], [alone.der])
 
 
+def test_the_anchor_told_is_one_that_was_given() -> None:
+    """A chain that goes on behind its anchor, to nobody: what is returned is the anchor, not the end."""
+    assert verify_chain([LEAF.der, INTERMEDIATE.der], anchors=[LEAF.der], at=NOW) == LEAF.der
+    assert verify_chain([LEAF.der, INTERMEDIATE.der], anchors=[LEAF.der, ROOT.der], at=NOW) == LEAF.der
+    assert verify_chain([LEAF.der], anchors=[INTERMEDIATE.der, ROOT.der], at=NOW) == INTERMEDIATE.der
+
+
+def test_anchors_of_one_name_are_each_tried() -> None:
+    """Makers renew a root under its old name, without key identifiers: whichever signed is found, in any order."""
+    old, new, newest = (authority("renewed") for _ in range(3))
+    for issuer in (old, new, newest):
+        leaf = issue("leaf", issuer=issuer)
+        for anchors in ([old, new, newest, ROOT], [ROOT, newest, new, old]):
+            assert verify_chain([leaf.der], anchors=[one.der for one in anchors], at=NOW) == issuer.der
+    refused([issue("leaf", issuer=authority("renewed")).der], [old.der, new.der, newest.der])
+
+
 def test_a_leaf_that_is_an_anchor_vouches_for_no_other() -> None:
     """An anchor without the CA flag is acceptable itself, and issues nothing."""
     refused([issue("child", issuer=LEAF).der], [LEAF.der])

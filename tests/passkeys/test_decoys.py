@@ -13,15 +13,12 @@ import pytest
 from passkeys.credentials import CredentialDescriptor
 from passkeys.decoys import (
     COUNTS,
-    EDDSA,
-    ES256,
     MODELS,
-    RS256,
     SHORTEST_ID,
     TAG_BYTES,
-    algorithm_of,
     descriptors,
     is_decoy,
+    model_of,
 )
 from passkeys.response import encode_base64url
 
@@ -158,21 +155,20 @@ def test_ids_look_random(everybody: list[list[CredentialDescriptor]]) -> None:
                 assert abs(share - 0.5) < 4.5 * 0.5 / len(ids) ** 0.5  # 2,000 bits are looked at
 
 
-def test_algorithms_are_those_that_real_ones_have(everybody: list[list[CredentialDescriptor]]) -> None:
-    """One for an id, for ever; of the ids of a length as often as of real ones; and always one that is offered, or ES256."""
-    for length, offered, shares in (
-        (48, (EDDSA, ES256, RS256), {EDDSA: 1.0}),
-        (48, (ES256, RS256), {ES256: 1.0}),
-        (32, (EDDSA, ES256, RS256), {RS256: 150 / 190, ES256: 40 / 190}),
-        (20, (EDDSA, ES256, RS256), {ES256: 1.0}),
-    ):
+def test_an_ids_model_is_one_for_ever_and_as_often_as_of_real_ones(
+    everybody: list[list[CredentialDescriptor]],
+) -> None:
+    """Of the ids of one length, each model has its share; of a strange length, any."""
+    for length in {model.id_bytes for model in MODELS}:
         ids = [decoy.id for decoys in everybody for decoy in decoys if len(decoy.id) == length]
-        found = Counter(algorithm_of(KEY, decoy, offered) for decoy in ids)
-        assert found.keys() == shares.keys()
-        for algorithm, share in shares.items():
-            assert found[algorithm] / len(ids) == pytest.approx(share, abs=0.02)
+        seen: Counter[object] = Counter(model_of(KEY, decoy).name for decoy in ids)
+        assert [model_of(KEY, decoy) for decoy in ids] == [model_of(KEY, decoy) for decoy in ids]
+        fitting = {model.name: model.weight for model in MODELS if model.id_bytes == length}
+        whole = sum(fitting.values())
+        expected: dict[object, float] = {name: weight * len(ids) / whole for name, weight in fitting.items()}
+        assert chi_squared(seen, expected) < 16.3  # 3 degrees of freedom at the most, p = 0.001
     strange = [bytes([number]) * length for number in range(200) for length in (1, 17, 1023)]
-    assert {algorithm_of(KEY, one, (ES256, EDDSA, RS256)) for one in strange} == {ES256, RS256}
+    assert {model_of(KEY, one) for one in strange} == set(MODELS)
 
 
 def test_no_half_of_an_id_is_ever_met_again(everybody: list[list[CredentialDescriptor]]) -> None:

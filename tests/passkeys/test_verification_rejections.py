@@ -7,6 +7,7 @@ attestation formats' own cases (tests/passkeys/attestation) are brought before `
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def stored(**changed: Any) -> dict[str, Any]:
 def client_data_wrongs(on: Registration | Assertion, other_type: str) -> list[Wrong]:
     """L3 §7.1 steps 5 to 11 and §7.2 steps 8 to 14: the same for both."""
     text = b'{"type":"' + on.client_data["type"].encode() + b'"'
+    whole = json.dumps(on.client_data).encode()
     challenge = on.client_data["challenge"]
     framed = policy(cross_origin_allowed=True, top_origins=frozenset({"https://example.com"}))
     return [
@@ -120,7 +122,9 @@ def client_data_wrongs(on: Registration | Assertion, other_type: str) -> list[Wr
         Wrong(Code.CLIENT_DATA_UNREADABLE, "an array", {"client_data": b"[]"}),
         Wrong(Code.CLIENT_DATA_UNREADABLE, "not UTF-8", {"client_data": text + b',"x":"\xff"}'}),
         Wrong(Code.CLIENT_DATA_UNREADABLE, "nested without end", {"client_data": b"[" * 4000}),
-        Wrong(Code.CLIENT_DATA_UNREADABLE, "a member twice", {"client_data": text + b',"type":"x"}'}),
+        Wrong(Code.CLIENT_DATA_UNREADABLE, "a member twice", {"client_data": whole[:-1] + b',"origin":"https://example.org"}'}),
+        Wrong(Code.CLIENT_DATA_UNREADABLE, "a text", {"client_data": b'"challenge"'}),
+        Wrong(Code.CLIENT_DATA_UNREADABLE, "null", {"client_data": b"null"}),
         Wrong(Code.CLIENT_DATA_UNREADABLE, "no challenge", client(on, challenge=None)),
         Wrong(Code.CLIENT_DATA_UNREADABLE, "no origin", client(on, origin=None)),
         Wrong(Code.CLIENT_DATA_UNREADABLE, "challenge a number", client(on, challenge=1)),
