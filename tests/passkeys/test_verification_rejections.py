@@ -171,6 +171,10 @@ def client_data_wrongs(on: Registration | Assertion, other_type: str) -> list[Wr
                 ("a number", 1),
             )
         ],
+        *[
+            Wrong(Code.TOKEN_BINDING_MALFORMED, because, client(on, tokenBinding=odd), policy(token_binding_checked=True))
+            for because, odd in (("a text", "supported"), ("a list", []), ("no status", {"id": "x"}), ("another status", {"status": "odd"}), ("a status that is a list", {"status": []}))
+        ],
     ]  # fmt: skip
 
 
