@@ -8,11 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix demo bench kill-loop setup browser clean
+.PHONY: help run test check fix demo bench kill-loop enumeration setup browser clean
 
 help:  ## list the commands
 	@echo "Durable Passkeys. Commands:"
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime  ## start the app on this machine: register and sign in at http://localhost:7071 (PORT=, STATE=)
 	@exec $(BIN)/python -m local_host --port $(PORT) --state $(STATE) \
@@ -38,6 +38,9 @@ bench: $(VENV)/.dev  ## measure ceremonies a second and where the time goes (min
 
 kill-loop: $(VENV)/.dev  ## kill the host at random for MINUTES=5 and check that nothing was lost
 	@$(BIN)/python -m tests.faults.kill_loop --minutes $(or $(MINUTES),5)
+
+enumeration: $(VENV)/.dev  ## study what outsiders can learn from sign-ins, at length, with its figures (minutes)
+	@$(BIN)/python -m tests.enumeration
 
 setup: $(VENV)/.dev  ## install everything into .venv
 

@@ -145,6 +145,7 @@ def verify_registration(
             at=at,
             formats=policy.attestation_formats,
             lenience=policy.lenience,
+            chains_exact=policy.chains_exact,
         )
         # (10) It is as trustworthy as policy demands, and the verdict says what it proved. Step 24.
         if policy.attestation_trusted_only and not attestation.chain_verified:

@@ -171,6 +171,10 @@ def client_data_wrongs(on: Registration | Assertion, other_type: str) -> list[Wr
                 ("a number", 1),
             )
         ],
+        *[
+            Wrong(Code.TOKEN_BINDING_MALFORMED, because, client(on, tokenBinding=odd), policy(token_binding_checked=True))
+            for because, odd in (("a text", "supported"), ("a list", []), ("no status", {"id": "x"}), ("another status", {"status": "odd"}), ("a status that is a list", {"status": []}))
+        ],
     ]  # fmt: skip
 
 
@@ -543,6 +547,8 @@ def test_a_statement_wrong_in_one_point(case: Case) -> None:
 # Codes that neither function raises, and who does.
 ELSEWHERE = {
     Code.CREDENTIAL_UNKNOWN: "activities/verify_authentication.py: nothing is stored under that id",
+    Code.CREDENTIAL_DECOY: "activities/verify_authentication.py: we have made it up for a name that is nobody's",
+    Code.CREDENTIAL_GONE: "activities/verify_authentication.py: it was listed, and has been removed meanwhile",
     Code.CREDENTIAL_DISABLED: "activities/verify_authentication.py: an operator or the metadata has disabled it",
 }
 # Nets under what is not known to fall: the fuzz looks for it.
