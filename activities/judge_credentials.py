@@ -19,7 +19,7 @@ from passkeys.credentials import (
 from passkeys.errors import AlreadyExists, Changed, StoreDamaged
 from passkeys.metadata import Metadata, ModelPolicy
 from passkeys.models import model_policy_of
-from passkeys.rejudging import is_of_this_run, reason_against, revised
+from passkeys.rejudging import is_of_this_run, model_of, reason_against, revised
 from passkeys.store import Store
 from passkeys.world import World
 
@@ -109,7 +109,8 @@ async def _judge_one(judge: _Judge, name: str) -> Json | None:
     if document is None:
         return None  # removed meanwhile
     record = load_credential(name, document.data)
-    reason = reason_against(record, judge.metadata, judge.policy, judge.moment)
+    model = model_of(record, judge.metadata)
+    reason = reason_against(record, model, judge.policy, judge.moment)
     where = standing_name(record.credential_id)
     while True:
         found = await store.get(where)
@@ -119,7 +120,7 @@ async def _judge_one(judge: _Judge, name: str) -> Json | None:
         decided = revised(
             standing,
             reason=reason,
-            model_known=record.aaguid in judge.metadata.models,
+            model_known=model is not None,
             consequence=_CONSEQUENCES[judge.world.settings.revoked_credentials],
             at=judge.at,
         )

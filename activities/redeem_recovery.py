@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 
 from activities.retries import Json, retried
 from passkeys.errors import AlreadyExists, Changed
@@ -23,7 +22,7 @@ from passkeys.world import World
 async def redeem_recovery(world: World, request: Json) -> Json:
     """Write the ticket whose secret has this digest into the recovery, and then among the tickets; once.
 
-    request: {"act_id", "recovery": its ceremony's id, "ticket": digest, "by"}; result: {"changed": true, "person", "reason":
+    request: {"act_id", "recovery": its ceremony's id, "ticket": digest, "expires_at", "by"}; result: {"changed": true, "person", "reason":
     null} or {"changed": false, "person": id | null, "reason": a code of passkeys.recoveries.Unredeemable}.
 
     The recovery comes first: of two acts at once it is one's, and what has no place in it never becomes a ticket. Run
@@ -41,22 +40,20 @@ async def redeem_recovery(world: World, request: Json) -> Json:
         )
         if refusal is not None:
             return _refused(recovery, refusal)
-        recovery = replace(recovery, ticket=_ticket(world, request))
+        recovery = replace(
+            recovery,
+            ticket=TicketIssued(
+                digest=request["ticket"],
+                act_id=request["act_id"],
+                issued_at=world.clock().isoformat(),
+                expires_at=request["expires_at"],
+            ),
+        )
         # Taken meanwhile, or kept and reported failed: the next look says by which act. Written but once, so this ends.
         with suppress(Changed):
             await world.store.replace(recovery_name(request["recovery"]), dump_recovery(recovery), etag=etag)
     await _issue(world, request["recovery"], recovery)
     return {"changed": True, "person": recovery.details.person, "reason": None}
-
-
-def _ticket(world: World, request: Json) -> TicketIssued:
-    now = world.clock()
-    return TicketIssued(
-        digest=request["ticket"],
-        act_id=request["act_id"],
-        issued_at=now.isoformat(),
-        expires_at=(now + timedelta(seconds=world.settings.recovery_seconds)).isoformat(),
-    )
 
 
 async def _issue(world: World, ceremony_id: str, recovery: Recovery) -> None:

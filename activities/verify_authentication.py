@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 from activities.retries import Json, retried
 from passkeys import usernames
+from passkeys.conformance import policy_for
 from passkeys.credentials import (
     CredentialRecord,
     StandingState,
@@ -23,7 +24,7 @@ from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection
 from passkeys.extensions import authentication_facts
 from passkeys.holdings import USABLE, standing_of, state_of
 from passkeys.offer import AuthenticationOffer, authentication_offer
-from passkeys.policy import expected_origins, policy_of
+from passkeys.policy import expected_origins
 from passkeys.response import (
     AuthenticationResponse,
     decode_base64url,
@@ -53,9 +54,9 @@ _TOLD_EARLY = frozenset(
 async def verify_authentication(world: World, request: Json) -> Json:
     """Judge an assertion against the options that this ceremony issued and the stored credential.
 
-    request: {"ceremony_id", "username": token, "publicKey" (as issued), "response"}; result: {"verified": true, "person",
-    "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "step_up", "facts": {…for the
-    audit}} or {"verified": false, "reason": code}.
+    request: {"ceremony_id", "username": token, "wishes", "publicKey" (as issued), "response"}; result: {"verified": true,
+    "person", "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "step_up", "facts": {…for
+    the audit}} or {"verified": false, "reason": code}.
 
     The use is written by compare-and-swap and remembers this ceremony's verdict: run again after a crash
     behind the write, the activity says the same, and does not take its own trace for a clone's.
@@ -169,7 +170,7 @@ def _judge(
         challenge=decode_base64url(issued["challenge"]),
         origins=expected_origins(world.settings),
         rp_id=issued["rpId"],
-        policy=policy_of(world.settings),
+        policy=policy_for(request, world.settings),
         offered=offered,
         credential=known,
     )

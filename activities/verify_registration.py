@@ -4,10 +4,11 @@ from dataclasses import asdict
 
 from activities.retries import Json, retried
 from passkeys.attestation import TrustAnchors
+from passkeys.conformance import policy_for
 from passkeys.errors import MalformedResponse, Rejection
-from passkeys.metadata import Metadata, anchors_of
+from passkeys.metadata import anchors_of
 from passkeys.offer import registration_offer
-from passkeys.policy import expected_origins, policy_of
+from passkeys.policy import expected_origins
 from passkeys.response import decode_base64url, encode_base64url, parse_registration_response
 from passkeys.verification import VerifiedRegistration
 from passkeys.verification import verify_registration as verify
@@ -18,19 +19,19 @@ from passkeys.world import World
 async def verify_registration(world: World, request: Json) -> Json:
     """Judge a new credential against the options that this ceremony issued, and the policy of now.
 
-    request: {"ceremony_id", "person", "mediation", "publicKey" (as issued), "response"}; result: {"verified": true,
+    request: {"ceremony_id", "person", "mediation", "wishes", "publicKey" (as issued), "response"}; result: {"verified": true,
     "person", "credential": {…as record_credential takes it}, "facts": {…for the audit}} or {"verified": false,
     "reason": code}. It reads settings, clock and metadata, and stores nothing (claims come first): it may run again.
     """
     issued: Json = request["publicKey"]
-    metadata = await _metadata(world)
+    metadata = await world.models.current()
     try:
         verified = verify(
             parse_registration_response(request["response"]),
             challenge=decode_base64url(issued["challenge"]),
             origins=expected_origins(world.settings),
             rp_id=issued["rp"]["id"],
-            policy=policy_of(world.settings),
+            policy=policy_for(request, world.settings),
             offered=registration_offer(issued),
             # What the ceremony began with; the client cannot choose it at the end.
             mediation=request.get("mediation", "modal"),
@@ -43,11 +44,6 @@ async def verify_registration(world: World, request: Json) -> Json:
     credential = _credential(verified, user_handle=issued["user"]["id"])
     facts = {name: credential[name] for name in _FACTS}
     return {"verified": True, "person": request["person"], "credential": credential, "facts": facts}
-
-
-async def _metadata(world: World) -> Metadata | None:
-    """What is known of authenticators; nothing when the settings name no metadata, whatever an earlier time has left."""
-    return await world.models.current() if world.settings.metadata else None
 
 
 # What the audit says of a new credential, besides its id and its person.

@@ -8,14 +8,14 @@ from azure.durable_functions import DurableOrchestrationContext
 from orchestrators.act import Doing, act
 from orchestrators.steps import Step
 
-# `recovery`: its ceremony's id; `ticket`: the digest.
+# `recovery`: its ceremony's id; `ticket`: the digest; `expires_at`: when the ticket does, as its asker was told.
 ISSUANCE = Doing(
     activity="redeem_recovery",
-    given=("act_id", "recovery", "ticket", "by"),
+    given=("act_id", "recovery", "ticket", "expires_at", "by"),
     recorded=("recovery",),
 )
 
 
 def issue_recovery_ticket(context: DurableOrchestrationContext) -> Step:
-    """An act as every act; the input has `recovery` and `ticket` besides."""
+    """An act as every act; the input has `recovery`, `ticket` and `expires_at` besides."""
     return (yield from act(context, ISSUANCE))

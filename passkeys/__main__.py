@@ -1,4 +1,4 @@
-"""`python -m passkeys`: enrolment tickets, and the audit trail verified offline. See passkeys/cli.py."""
+"""`python -m passkeys`: enrolment tickets, and what can be verified offline: audit trail, recoveries, metadata. See passkeys/cli.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The commands of `python -m passkeys`. They use the same settings and the same store as the app.
 
-Exit codes: 0 done; 1 the audit trail or a recovery does not verify; 2 the command or the settings are wrong; 3 the store
+Exit codes: 0 done; 1 the audit trail, a recovery or a metadata BLOB does not verify; 2 the command or the settings are wrong; 3 the store
 cannot be used. Each failure is one sentence on stderr, with the next step.
 """
 
@@ -10,16 +10,17 @@ import argparse
 import asyncio
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from passkeys import audit, recoveries, tickets
+from passkeys import audit, cli_metadata, recoveries, tickets
 from passkeys.directory import load_static
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import AuditBroken, AuditFault, SettingsError, StoreDamaged, StoreError
-from passkeys.holdings import record_of
+from passkeys.holdings import is_credential_id, record_of
 from passkeys.settings import Settings, load
 from passkeys.store import Store
 
@@ -37,15 +38,19 @@ def main(
 ) -> int:
     """Run one command; return its exit code."""
     arguments = _parser().parse_args(argv)
+    if (arguments.command, arguments.action) == ("metadata", "check"):
+        return cli_metadata.check(arguments, now=clock())
     try:
         settings = load(environ)
         if arguments.state is not None:
             settings = replace(settings, store=arguments.state / "store")
-        if arguments.command == "ticket":
-            return asyncio.run(_issue_ticket(settings, arguments, clock, random_bytes))
-        if arguments.command == "recovery":
-            return asyncio.run(_verify_recoveries(settings))
-        return asyncio.run(_verify_audit(settings, arguments))
+        commands: Mapping[str, Callable[[], Coroutine[Any, Any, int]]] = {
+            "ticket": lambda: _issue_ticket(settings, arguments, clock, random_bytes),
+            "recovery": lambda: _verify_recoveries(settings),
+            "metadata": lambda: cli_metadata.forget(settings),
+            "audit": lambda: _verify_audit(settings, arguments),
+        }
+        return asyncio.run(commands[arguments.command]())
     except SettingsError as error:
         return _fail(2, str(error))
     except StoreError as error:
@@ -83,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         parents=[state],
         help="check what each confirmation has signed; exit 1 if one does not prove it",
     )
+
+    cli_metadata.add_commands(commands, state)
 
     trail = commands.add_parser("audit", help="the audit trail").add_subparsers(dest="action", required=True)
     verify = trail.add_parser(
@@ -141,37 +148,47 @@ async def _issue_ticket(
 
 
 async def _verify_recoveries(settings: Settings) -> int:
-    """Each recovery by what is kept of it; where the credential is still there, also that the key is its."""
     if not (settings.store / "store.sqlite").is_file():
         return _no_store(settings)
     store = EmbeddedStore(settings.store)
-    unproven = 0
+    broken = False
     try:
         async for name in store.list(recoveries.PREFIX):
-            document = await store.get(name)
-            if document is None:
-                continue
-            recovery = recoveries.load_recovery(name, document.data)
-            details, confirmation = recovery.details, recovery.confirmation
-            credential = await record_of(store, confirmation.credential_id)
-            is_its_key = credential is None or (credential.person, credential.public_key) == (
-                confirmation.by,
-                confirmation.public_key,
-            )
-            proven = is_its_key and recoveries.is_proven(recovery)
-            unproven += not proven
-            print(
-                f"{'proven ' if proven else 'BROKEN '} {name}: {details.person}, started by {details.started_by}, "
-                f"confirmed by {confirmation.by} at {confirmation.at}, "
-                f"{'no ticket taken' if recovery.ticket is None else 'ticket taken'}"
-            )
+            try:
+                proven, told = await _judge_recovery(store, name)
+            except StoreDamaged as damaged:
+                proven, told = False, str(damaged)
+            broken |= not proven
+            print(f"{'proven' if proven else 'BROKEN'}  {told}")
     finally:
         store.close()
-    if unproven:
+    if broken:
         return _fail(
             1, "What was recorded is not what was signed. Keep this store, and compare it with the audit."
         )
     return 0
+
+
+async def _judge_recovery(store: Store, name: str) -> tuple[bool, str]:
+    """Whether a recovery is proven by what is kept of it, and what it says. Raises StoreDamaged.
+
+    Where the passkey is still there, its record must say the same of key and person.
+    """
+    document = await store.get(name)
+    recovery = recoveries.load_recovery(name, document.data if document else b"")
+    details, confirmation = recovery.details, recovery.confirmation
+    ticket = "no ticket taken" if recovery.ticket is None else f"ticket taken at {recovery.ticket.issued_at}"
+    told = (
+        f"{name}: {details.person}, started by {details.started_by}, "
+        f"confirmed by {confirmation.by} at {confirmation.at}, {ticket}"
+    )
+    if not is_credential_id(confirmation.credential_id):
+        return False, told
+    credential = await record_of(store, confirmation.credential_id)
+    same = credential is None or (
+        (credential.public_key, credential.person) == (confirmation.public_key, confirmation.by)
+    )
+    return same and recoveries.is_proven(recovery), told
 
 
 async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -24,8 +24,7 @@ def check_client_data(
     # Steps 5 and 6: UTF-8 (a byte order mark is dropped), then JSON.
     with rejected_as(RejectionCode.CLIENT_DATA_UNREADABLE):
         client_data = _DECODER.decode(client_data_json.decode("utf-8-sig"))
-        if not isinstance(client_data, dict):
-            raise TypeError("not an object")
+        # Whatever is no object has no members, and raises here.
         claimed_challenge, origin = client_data["challenge"].encode(), client_data["origin"]
         cross_origin = client_data.get("crossOrigin", False)
         if not isinstance(origin, str) or not isinstance(cross_origin, bool):
@@ -50,6 +49,16 @@ def check_client_data(
         with rejected_as(RejectionCode.TOP_ORIGIN_UNEXPECTED):
             if client_data["topOrigin"] not in policy.top_origins:
                 raise Rejection(RejectionCode.TOP_ORIGIN_UNEXPECTED)
+    _check_token_binding(client_data, policy)
+
+
+def _check_token_binding(client_data: dict[str, Any], policy: Policy) -> None:
+    """Level 3 only reserves the name (§5.8.1), and nobody's is looked at; FIDO's tools want its shape checked."""
+    if not policy.token_binding_checked or "tokenBinding" not in client_data:
+        return
+    with rejected_as(RejectionCode.TOKEN_BINDING_MALFORMED):
+        if client_data["tokenBinding"]["status"] not in _STATUSES:
+            raise Rejection(RejectionCode.TOKEN_BINDING_MALFORMED)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -59,4 +68,6 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+# Of token binding: WebAuthn Level 2 §5.8.1, and an early draft's third word, which the tools still have.
+_STATUSES = frozenset({"present", "supported", "not-supported"})
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)

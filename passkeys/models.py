@@ -10,8 +10,9 @@ needs neither. What nothing points to any more is swept away by the next refresh
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -29,6 +30,8 @@ MODELS_PREFIX = "metadata/models/"
 ICONS_PREFIX = "metadata/icons/"
 # A refresh may sweep away what the pointer named a moment ago: then look again. No more than that: refreshes are rare.
 _LOOKS = 3
+# FIDO's BLOB has hundreds of icons. So many writes share a commit here, and a wait on Azure.
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +129,8 @@ async def keep(store: Store, blob: Blob, *, at: str) -> bool:
         before = _load(found) if found else None
         if before is not None:
             _check_serial(before, pointer)
-        await _create_missing(store, models_name(pointer.models), data)
-        there = {name async for name in store.list(ICONS_PREFIX)}
-        for digest, icon in blob.icons.items():
-            if icon_name(digest) not in there:
-                await _create_missing(store, icon_name(digest), icon)
+        await _create_missing(store, {models_name(pointer.models): data})
+        await _create_missing(store, {icon_name(digest): icon for digest, icon in blob.icons.items()})
         # The same BLOB, read by the same rules: a newer program may read more out of it.
         is_new = before is None or (before.payload, before.models) != (pointer.payload, pointer.models)
         if is_new and not await _point(store, pointer, found):
@@ -159,11 +159,17 @@ def _check_serial(before: Pointer, now: Pointer) -> None:
         raise MetadataInvalid(MetadataFault.SERIAL_REUSED, f"number {now.no} had another content")
 
 
-async def _create_missing(store: Store, name: str, data: bytes) -> None:
-    """Named by its content: whoever was first has written the same."""
-    if await store.get(name) is None:
+async def _create_missing(store: Store, documents_by_name: Mapping[str, bytes]) -> None:
+    """Write those that are not there. Named by their content: whoever was first has written the same."""
+    there = {name async for name in _named(store)}
+    missing = [(name, data) for name, data in documents_by_name.items() if name not in there]
+
+    async def create(name: str, data: bytes) -> None:
         with suppress(AlreadyExists):
             await store.create(name, data)
+
+    for start in range(0, len(missing), _AT_ONCE):
+        await asyncio.gather(*(create(*one) for one in missing[start : start + _AT_ONCE]))
 
 
 async def _sweep(store: Store, blob: Blob, pointer: Pointer) -> None:

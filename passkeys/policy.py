@@ -35,6 +35,9 @@ class Policy:
     transports_allowed: frozenset[str]
     # False: a sign count that has not grown is tolerated of synced passkeys, whose copies count apart. True: of any.
     sign_count_only_flagged: bool
+    # Beyond WebAuthn Level 3, for FIDO's conformance tools alone (passkeys/conformance.py): no setting has them.
+    token_binding_checked: bool = False
+    chains_exact: bool = False
 
 
 def policy_of(settings: Settings) -> Policy:

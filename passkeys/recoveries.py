@@ -162,7 +162,12 @@ def is_proven(recovery: Recovery) -> bool:
         signed = decode_base64url(kept.authenticator_data) + hashlib.sha256(client_data).digest()
         verify_signature(algorithm.cose, key, decode_base64url(kept.signature), signed)
         return commits(challenge_of(client_data), recovery.details)
-    except (ValueError, Rejection, SignatureInvalid):
+    except (
+        ValueError,
+        TypeError,
+        Rejection,
+        SignatureInvalid,
+    ):  # what is stored may have been written by anybody
         return False
 
 

@@ -12,17 +12,23 @@ from passkeys.acts import BY_METADATA
 from passkeys.credentials import CredentialRecord, Standing, StandingState
 from passkeys.errors import RejectionCode
 from passkeys.holdings import state_of
-from passkeys.metadata import Metadata, ModelPolicy, judge_stored_model, prohibiting_status
+from passkeys.metadata import Metadata, Model, ModelPolicy, judge_stored_model, prohibiting_status
+
+
+def model_of(record: CredentialRecord, metadata: Metadata) -> Model | None:
+    """What the metadata knows of a stored credential's model: as its attestation named it, else by its AAGUID."""
+    return metadata.models.get(record.attestation.model or record.aaguid)
 
 
 def reason_against(
-    record: CredentialRecord, metadata: Metadata, policy: ModelPolicy, at: datetime
+    record: CredentialRecord, model: Model | None, policy: ModelPolicy, at: datetime
 ) -> str | None:
     """Why a stored credential must no longer be used, by its model: the rule's code, and the status if it was one."""
-    model = metadata.models.get(record.aaguid)
     code = judge_stored_model(record.aaguid, model, policy, at=at)
-    if code is None or model is None or code is not RejectionCode.MODEL_PROHIBITED:
-        return code
+    if code is None:
+        return None
+    if model is None or code is not RejectionCode.MODEL_PROHIBITED:
+        return code.value
     return f"{code}:{prohibiting_status(model, policy, at=at)}"
 
 

@@ -104,6 +104,7 @@ class Settings:
     conditional_create: bool
     directory: Path | None
     forwarded_hops: int
+    conformance: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +430,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
+    Setting("PASSKEYS_CONFORMANCE", "conformance", "off", _on_off),
 )
 
 
@@ -482,6 +484,10 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
     ]:
         mistakes.append(
             "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more than the capacity in PASSKEYS_LIMIT_GLOBAL, or a shard would admit nobody."
+        )
+    if values.get("conformance") and values.get("profile") != "local":
+        mistakes.append(
+            "PASSKEYS_CONFORMANCE='on': anybody may enrol through that door; only PASSKEYS_PROFILE='local' has it."
         )
     mistakes += [
         mistake
@@ -563,6 +569,16 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = 
         ("certification", "metadata"),
         lambda certification, metadata: certification != "none" and metadata is None,
         "PASSKEYS_CERTIFICATION: nobody could enrol, since without PASSKEYS_METADATA no model is known to be certified.",
+    ),
+    (
+        ("unknown_models", "attestation_trust"),
+        lambda unknown, trust: unknown == "refuse" and trust == "any",
+        "PASSKEYS_UNKNOWN_MODELS='refuse': anybody can claim a known AAGUID while PASSKEYS_ATTESTATION_TRUST='any'; set that to 'trusted'.",
+    ),
+    (
+        ("certification", "attestation_trust"),
+        lambda certification, trust: certification != "none" and trust == "any",
+        "PASSKEYS_CERTIFICATION: anybody can claim a certified model's AAGUID while PASSKEYS_ATTESTATION_TRUST='any'; set that to 'trusted'.",
     ),
     (
         ("credential_protection", "extensions"),

@@ -5,6 +5,7 @@ The host checks the function key; who the operator is, their own session says, a
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
@@ -12,9 +13,9 @@ from azure.functions import HttpRequest, HttpResponse
 from passkeys.acts import Act
 from passkeys.ceremony import Kind, Outcome, kind_of
 from passkeys.directory import PERSON_ID, Person, PersonStatus
-from passkeys.errors import DirectoryUnavailable
+from passkeys.errors import DirectoryUnavailable, StoreUnavailable
 from passkeys.proof import CODE_VERIFIER, proves
-from passkeys.recoveries import MAX_DISPLAY_NAME, Details, find, redeemable
+from passkeys.recoveries import MAX_DISPLAY_NAME, Details, Recovery, find, redeemable
 from passkeys.tickets import digest_of, link_of, new_secret
 from passkeys.world import World
 from starters.acts import act
@@ -81,19 +82,15 @@ async def operations_recovery_ticket(world: World, req: HttpRequest, client: Any
             )
         found = _recovery_id(req)
         code_challenge = await _challenge_of_confirmed(client, found)
-        confirmed = await find(world.store, found)
-        if confirmed is None:
-            raise RefusedError("recovery_not_confirmed")
-        recovery, _ = confirmed
+        recovery = await _recorded(world, found)
         # Neither the operator nor their client alone: both as they were at the start.
         if not proves(code_verifier, code_challenge):
             raise RefusedError("recovery_not_yours")
-        refusal = redeemable(
-            recovery, by=operator.person, now=world.clock(), seconds=world.settings.recovery_seconds
-        )
+        now, seconds = world.clock(), world.settings.recovery_seconds
+        refusal = redeemable(recovery, by=operator.person, now=now, seconds=seconds)
         if refusal is not None:
             raise RefusedError(refusal.value)
-        secret = new_secret(world.random_bytes)
+        secret, expires_at = new_secret(world.random_bytes), (now + timedelta(seconds=seconds)).isoformat()
         await act(
             world,
             client,
@@ -103,24 +100,25 @@ async def operations_recovery_ticket(world: World, req: HttpRequest, client: Any
             person=recovery.details.person,
             recovery=found,
             ticket=digest_of(secret),
+            expires_at=expires_at,
         )
-        return await _shown(world, found, secret)
+        # Nothing is asked for any more: from here on the ticket exists, and only this answer has it.
+        link = link_of(secret, origin=world.settings.origins[0])
+        return json_response({"ticket": secret, "link": link, "expiresAt": expires_at})
 
     return await by_method(req, {"POST": post})
 
 
-async def _shown(world: World, found: str, secret: str) -> HttpResponse:
-    redeemed = await find(world.store, found)
-    assert redeemed is not None  # the act has written into it
-    recovery, _ = redeemed
-    assert recovery.ticket is not None
-    return json_response(
-        {
-            "ticket": secret,
-            "link": link_of(secret, origin=world.settings.origins[0]),
-            "expiresAt": recovery.ticket.expires_at,
-        }
-    )
+async def _recorded(world: World, found: str) -> Recovery:
+    """What was recorded of a confirmed recovery. Raises RefusedError."""
+    try:
+        recorded = await find(world.store, found)
+    except StoreUnavailable:
+        raise RefusedError("unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from None
+    if recorded is None:
+        raise RefusedError("recovery_not_confirmed")
+    recovery, _ = recorded
+    return recovery
 
 
 def _recovery_id(req: HttpRequest) -> str:

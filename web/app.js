@@ -1,43 +1,48 @@
 /**
- * The page on which a person enrols and signs in. It decides which view is shown and what its buttons do; how a ceremony
- * runs is in conduct.js, what failures mean is in outcomes.js and browser_failures.js.
+ * The page on which a person enrols, signs in, and looks after their passkeys. It decides what happens; how a ceremony runs is in
+ * conduct.js, what is shown in views.js and passkeys.js, what failures mean in outcomes.js and browser_failures.js.
  *
- * Nothing is stored: ticket, person and outcome live in this module until the page goes away.
+ * Nothing is stored: ticket, person and session live in this module until the page goes away.
  */
 
 import { canAutofill, createPasskey, obstacle, usePasskey } from "./authenticator.js";
 import { createAutofill } from "./autofill.js";
 import { begin, cancel } from "./ceremony.js";
 import { conduct } from "./conduct.js";
-import { countDown } from "./countdown.js";
+import { needsSignIn } from "./credentials_api.js";
 import { endingOf } from "./outcomes.js";
-import { createStages } from "./stages.js";
+import { createPasskeys } from "./passkeys.js";
+import { onPrf } from "./prf.js";
+import { proving } from "./proof.js";
+import { ask } from "./question.js";
+import { signalRejected } from "./signals.js";
+import { endUpgrade, leaveUpgrade, upgrade } from "./upgrade.js";
+import * as views from "./views.js";
 
-const VIEWS = ["sign-in", "enrol", "ceremony", "outcome", "signed-in"];
-const TITLES = { "sign-in": "Sign in", enrol: "Create your passkey", ceremony: "In progress", "signed-in": "Signed in" };
-const LEADS = {
-  registration: {
-    before: ["Getting ready", "The service is preparing a challenge for your device."],
-    prompt: ["Follow your browser", "It asks where to keep the passkey, and for your fingerprint, face, screen lock or key."],
-    after: ["Checking", "Your device has answered. The service verifies the new passkey."],
-  },
-  authentication: {
-    before: ["Getting ready", "The service is preparing a challenge for your device."],
-    prompt: ["Follow your browser", "It asks for your passkey, and for your fingerprint, face, screen lock or key."],
-    after: ["Checking", "Your device has answered. The service verifies your passkey."],
-  },
-};
+const WHERE = { platform: "with a passkey on this device", "cross-platform": "with a security key or another device" };
+const ADDED = "Your new passkey is ready. From now on you can sign in with it, too.";
+const ADDED_TO_GO_ON = "Your new passkey is ready. Sign out, and sign in with it: then everything is open to you again.";
+const UPGRADED = "This browser has saved a passkey of its own: next time, you can sign in without the other device.";
 
 const $ = (id) => document.getElementById(id);
-const stages = createStages($("stages"), announce);
 const autofill = createAutofill({ onPicked: signInWithPicked });
+const passkeys = createPasskeys({
+  list: $("passkeys"),
+  title: $("passkeys-title"),
+  status: $("passkeys-status"),
+  hint: $("passkeys-hint"),
+  announce: views.announce,
+  signInAgain,
+  onGone: leave,
+});
 
 let ticket = takeTicket();
 let autofillWorks = false;
 let current = null; // {id, stop: AbortController} of the ceremony in progress
-let again = showSignIn; // what "Try again" does
-let stopCountdown = () => {};
+let session = null; // {id, verifier, person, ...}: the completed ceremony that says who is here, and how to prove it
+const encrypts = new Map(); // credential id → whether it has the PRF, where that was asked
 
+onPrf(({ credentialId, able }) => encrypts.set(credentialId, able));
 wire();
 autofillWorks = await canAutofill();
 if (autofillWorks) $("account-hint").textContent = "Select this field, and your browser offers your passkeys. With a name, you are asked for a passkey of that account alone.";
@@ -53,9 +58,14 @@ function takeTicket() {
 /** Show the first view: enrolment for whoever came with a link, else sign-in; or why neither is possible. */
 function openFirstView({ focus }) {
   const unable = obstacle();
-  if (unable) showEnding("authentication", endingOf("authentication", { error: unable }), { focus });
-  else if (ticket) showEnrol({ focus });
-  else showSignIn({ focus });
+  if (unable) views.showEnding(endingOf("authentication", { error: unable }), { next: null }, { focus });
+  else if (ticket) views.showEnrol({ focus });
+  else openSignIn({ focus });
+}
+
+function openSignIn(how) {
+  views.showSignIn(how);
+  if (autofillWorks) autofill.arm();
 }
 
 function wire() {
@@ -66,33 +76,51 @@ function wire() {
   $("enrol-start").addEventListener("click", enrol);
   $("enrol-leave").addEventListener("click", () => {
     ticket = null;
-    showSignIn();
+    openSignIn();
   });
   $("ceremony-cancel").addEventListener("click", () => current?.stop.abort());
-  $("outcome-next").addEventListener("click", () => again());
-  $("outcome-home").addEventListener("click", () => showSignIn());
-  $("sign-out").addEventListener("click", signOut);
+  $("add-passkey").addEventListener("click", addPasskey);
+  $("sign-out").addEventListener("click", () => leave("You are signed out."));
   addEventListener("hashchange", async () => {
     const found = takeTicket();
     if (!found || current) return;
     ticket = found;
+    forget(); // a link is for whoever opens it
     await autofill.disarm().then(discard);
     openFirstView({ focus: true });
   });
   addEventListener("pagehide", () => {
     autofill.leave();
+    leaveUpgrade();
     if (current?.id) cancel(current.id, { leaving: true }).catch(() => {}); // else it expires by itself
   });
   // Restored from the back/forward cache: what the page was waiting for is gone.
-  addEventListener("pageshow", (event) => event.persisted && openFirstView({ focus: true }));
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    forget();
+    openFirstView({ focus: true });
+  });
 }
+
+// --- What a person can do ----------------------------------------------------------------------------------------------
 
 async function enrol() {
   const held = ticket;
   await run("registration", {
     start: () => begin("registration", { ticket: held }),
     ask: createPasskey,
-    repeat: () => (ticket ? enrol() : showSignIn()),
+    done: (ceremony, output) => {
+      ticket = null;
+      views.showSuccess({
+        badge: "Done",
+        title: "Your passkey is ready",
+        lead: `It belongs to ${nameOf(output.person)}. From now on, this is all you need to sign in.`,
+        facts: [["Passkey", views.shortId(output.credential_id)], ["Created", time(output.at)]],
+        next: ["Sign in with it", signIn],
+      });
+    },
+    repeat: () => (ticket ? enrol() : openSignIn()),
+    home: ["Sign in instead", openSignIn],
   });
 }
 
@@ -107,236 +135,170 @@ async function signIn() {
       return begin("authentication", username ? { mediation: "modal", username } : { mediation: "modal" });
     },
     ask: usePasskey,
+    done: greet,
     repeat: signIn,
+    home: ["Back", openSignIn],
   });
 }
 
 async function signInWithPicked(ceremony, answer) {
-  await run("authentication", { start: async () => ceremony, ask: async () => answer, repeat: signIn });
-}
-
-/** Run one ceremony and show how it goes and ends. */
-async function run(kind, { start, ask, repeat }) {
-  if (current) return;
-  again = repeat;
-  const stop = new AbortController();
-  current = { id: null, stop };
-  let attachment = "";
-  showCeremony(kind);
-  try {
-    const ceremony = await start();
-    current.id = ceremony.id;
-    showReference(ceremony.id);
-    if (stop.signal.aborted) await cancel(ceremony.id).catch(() => {});
-    stop.signal.throwIfAborted();
-    showDeadline(ceremony.expiresAtMs);
-    reach(kind, "awaiting_authenticator");
-    const output = await conduct(ceremony, {
-      ask: async (options, { signal }) => {
-        const answer = await ask(options, { signal });
-        attachment = answer.authenticatorAttachment ?? "";
-        return answer;
-      },
-      signal: stop.signal,
-      onStage: (stage) => reach(kind, stage),
-      onConnection: showConnection,
-    });
-    current = null;
-    if (output.outcome !== "completed") showEnding(kind, endingOf(kind, { output }));
-    else if (kind === "registration") showEnrolled(output);
-    else showSignedIn(output, attachment);
-  } catch (error) {
-    current = null;
-    const output = stop.signal.aborted ? { outcome: "canceled" } : null;
-    const ending = endingOf(kind, output ? { output } : { error });
-    if (ending.code === "page_failed") console.error(error);
-    showEnding(kind, ending);
-  }
-}
-
-function signOut() {
-  // Credential Management L1 §2.3.3: after signing out, nothing may sign in again without being asked.
-  navigator.credentials.preventSilentAccess?.().catch(() => {});
-  for (const id of ["signed-in-title", "signed-in-facts", "outcome-title", "outcome-lead", "outcome-facts"]) $(id).replaceChildren();
-  showSignIn();
-  announce("You are signed out.");
-}
-
-// --- Views ---------------------------------------------------------------------------------------------------------
-
-function show(view, { focus = true, title = TITLES[view] } = {}) {
-  stopCountdown();
-  stopCountdown = () => {};
-  for (const name of VIEWS) $(name).hidden = name !== view;
-  $("thread").hidden = false;
-  document.title = `${title} · Durable Passkeys`;
-  // The heading takes the focus, so that a keyboard goes on from there and a screen reader reads what is new.
-  if (focus) $(`${view}-title`).focus();
-}
-
-function showSignIn({ focus = true } = {}) {
-  stages.reset("authentication");
-  showReference(null);
-  $("account").value = "";
-  show("sign-in", { focus });
-  if (autofillWorks) autofill.arm();
-}
-
-function showEnrol({ focus = true } = {}) {
-  stages.reset("registration");
-  showReference(null);
-  show("enrol", { focus });
-}
-
-function showCeremony(kind) {
-  stages.reset(kind);
-  showReference(null);
-  showConnection(true);
-  show("ceremony");
-  reach(kind, "admitting");
-}
-
-function reach(kind, stage) {
-  const moment = ["admitting", "challenging"].includes(stage) ? "before" : stage === "awaiting_authenticator" ? "prompt" : "after";
-  [$("ceremony-title").textContent, $("ceremony-lead").textContent] = LEADS[kind][moment];
-  $("ceremony-actions").hidden = moment === "after"; // an answer that is given cannot be taken back
-  if (moment === "after") stopCountdown();
-  stages.reach(stage);
-}
-
-function showDeadline(endMs) {
-  stopCountdown = countDown(endMs, { show: (left) => ($("deadline").textContent = `${left} left`) });
-}
-
-function showConnection(connected) {
-  const notice = $("connection-lost");
-  if (notice.hidden === connected) return;
-  notice.hidden = connected;
-  // A status region is read when its words change, so they come and go with it.
-  notice.textContent = connected ? "" : "The connection is lost. Your attempt is safe: this page goes on as soon as the service answers.";
-}
-
-function showReference(id) {
-  $("reference").hidden = id === null;
-  $("reference-id").textContent = id ?? "";
-}
-
-function showEnrolled(output) {
-  ticket = null;
-  stages.complete();
-  again = signIn;
-  fillOutcome({
-    badge: "Done",
-    tone: "good",
-    title: "Your passkey is ready",
-    lead: `It belongs to ${nameOf(output.person)}. From now on, this is all you need to sign in.`,
-    facts: [["Passkey", short(output.credential_id), "code"], ["Created", time(output.at)]],
-    next: "Sign in with it",
-    home: "",
-    code: "",
+  await run("authentication", {
+    start: async () => ceremony,
+    ask: async () => answer,
+    done: greet,
+    repeat: signIn,
+    home: ["Back", openSignIn],
   });
 }
 
-function showSignedIn(output, attachment) {
-  stages.complete();
-  $("signed-in-title").textContent = nameOf(output.person);
-  const where = { platform: "On this device", "cross-platform": "On a security key or another device" }[attachment];
-  fillFacts($("signed-in-facts"), [
-    ["Account", output.person?.id],
-    ["Passkey", short(output.credential_id), "code"],
-    ["Stored", where],
-    ["Signed in", time(output.at)],
-  ]);
-  show("signed-in");
-}
-
-function showEnding(kind, ending, { focus = true } = {}) {
-  if (["passkey_exists", "ticket_invalid"].includes(ending.code)) ticket = null;
-  const tone = ["canceled", "rate_limited", "expired"].includes(ending.code) ? "calm" : "bad";
-  stages.stop(tone);
-  const next = { retry: "Try again", home: "Go to sign-in", reload: "Reload this page" }[ending.next];
-  if (ending.next === "home") again = showSignIn;
-  if (ending.next === "reload") again = () => location.reload();
-  const blocked = ["browser_unsupported", "browser_outdated", "insecure_context"].includes(ending.code);
-  fillOutcome({
-    ...ending,
-    tone,
-    facts: [],
-    next: blocked ? "" : next,
-    home: ending.next === "retry" ? (kind === "registration" ? "Sign in instead" : "Back") : "",
-    focus,
+/** The session is too old for what the person wants: let them sign in, bring them back, and do it. */
+async function signInAgain(purpose, act) {
+  const yes = await ask({
+    title: "Is it still you?",
+    lead: `You signed in a while ago. To ${purpose}, sign in again: you come right back here.`,
+    yes: "Sign in again",
+    no: "Not now",
   });
-  $("thread").hidden = blocked;
-  if (ending.retryAfterSeconds > 0) holdBack(ending.retryAfterSeconds);
+  if (!yes || !session) return;
+  const { id } = session.person;
+  const attempt = () => run("authentication", {
+    start: () => begin("authentication", { mediation: "modal", username: id }),
+    ask: usePasskey,
+    done: async (ceremony, output, attachment) => {
+      await welcome(ceremony, output, attachment);
+      if (output.person.id === id) act(); // else somebody else is here now
+    },
+    repeat: attempt,
+    home: ["Back to your passkeys", comeBack],
+  });
+  await attempt();
 }
 
-/** Keep "Try again" back until the limiter admits again. It stays focusable: a disabled button would lose the focus. */
-function holdBack(seconds) {
-  const button = $("outcome-next");
-  const line = $("outcome-countdown");
-  const act = again;
-  again = () => {};
-  button.setAttribute("aria-disabled", "true");
-  line.hidden = false;
-  announce(`You can try again in ${seconds} seconds.`);
-  stopCountdown = countDown(Date.now() + seconds * 1000, {
-    show: (left) => (line.textContent = left),
+async function addPasskey() {
+  await run("registration", {
+    start: () => begin("registration", {}, { headers: proving(session) }),
+    ask: createPasskey,
     done: () => {
-      again = act;
-      line.hidden = true;
-      button.removeAttribute("aria-disabled");
-      announce("You can try again now.");
+      comeBack();
+      return passkeys.refresh(session.stepUp ? ADDED_TO_GO_ON : ADDED);
+    },
+    repeat: addPasskey,
+    home: ["Back to your passkeys", comeBack],
+    stale: () => {
+      comeBack();
+      signInAgain("add a passkey", addPasskey);
     },
   });
 }
 
-function fillOutcome({ badge, tone, title, lead, facts, next, home, code, focus = true }) {
-  $("outcome-badge").textContent = badge;
-  $("outcome-badge").className = `badge ${tone}`;
-  $("outcome-title").textContent = title;
-  $("outcome-lead").textContent = lead;
-  fillFacts($("outcome-facts"), facts);
-  $("outcome-countdown").hidden = true;
-  $("outcome-next").removeAttribute("aria-disabled");
-  label($("outcome-next"), next);
-  label($("outcome-home"), home);
-  $("outcome-code").textContent = code;
-  $("outcome-code").parentElement.hidden = !code;
-  show("outcome", { focus, title });
+/** Somebody has come: show who, and let this browser keep a passkey of its own if they needed another device's. */
+function greet(ceremony, output, attachment) {
+  welcome(ceremony, output, attachment);
+  if (attachment === "cross-platform") upgrade(session).then((made) => made && session && passkeys.refresh(UPGRADED));
 }
 
-function label(button, words) {
-  button.textContent = words;
-  button.hidden = !words;
+/** Show who is signed in, and their passkeys. Resolves when these are there. */
+function welcome(ceremony, output, attachment) {
+  const { id, verifier } = ceremony;
+  session = { id, verifier, person: output.person, stepUp: output.step_up === true, output, attachment };
+  comeBack();
+  return passkeys.open(session);
 }
 
-function fillFacts(list, facts) {
-  list.replaceChildren();
-  for (const [name, value, tag = "span"] of facts) {
-    if (!value) continue;
-    const row = list.appendChild(document.createElement("div"));
-    row.appendChild(document.createElement("dt")).textContent = name;
-    row.appendChild(document.createElement("dd")).appendChild(document.createElement(tag)).textContent = value;
+function comeBack() {
+  const { person, stepUp, output, attachment } = session;
+  const encryption = { true: "This passkey can encrypt on this device", false: "This passkey cannot encrypt" };
+  views.showSignedIn({
+    name: nameOf(person),
+    stepUp,
+    facts: [
+      ["Account", person?.id],
+      ["Signed in", [time(output.at), WHERE[attachment]].filter(Boolean).join(", ")],
+      ["Encryption", encryption[encrypts.get(output.credential_id)]],
+    ],
+  });
+}
+
+/** Sign out. Nothing has to be told to the service: the session is in this module alone. */
+function leave(note) {
+  forget();
+  // Credential Management L1 §2.3.3: after signing out, nothing may sign in again without being asked.
+  navigator.credentials.preventSilentAccess?.().catch(() => {});
+  openSignIn({ note });
+}
+
+function forget() {
+  session = null;
+  endUpgrade();
+  passkeys.close();
+  views.forgetPerson();
+}
+
+// --- One ceremony -------------------------------------------------------------------------------------------------------
+
+/**
+ * Run one ceremony and show how it goes. `done` shows its success; an ending without offers `repeat` and `home`; `stale`, where
+ * the start needs a session, is for one that the service wants renewed.
+ */
+async function run(kind, { start, ask: prompt, done, repeat, home, stale }) {
+  if (current) return;
+  const stop = new AbortController();
+  current = { id: null, stop };
+  let attachment = "";
+  views.showCeremony(kind);
+  try {
+    await endUpgrade();
+    const ceremony = await start();
+    current.id = ceremony.id;
+    views.showReference(ceremony.id);
+    if (stop.signal.aborted) await cancel(ceremony.id).catch(() => {});
+    stop.signal.throwIfAborted();
+    views.showDeadline(ceremony.expiresAtMs);
+    views.showStage(kind, "awaiting_authenticator");
+    const output = await conduct(ceremony, {
+      ask: async (options, { signal }) => {
+        const answer = await prompt(options, { signal });
+        attachment = answer.authenticatorAttachment ?? "";
+        return answer;
+      },
+      signal: stop.signal,
+      onStage: (stage) => views.showStage(kind, stage),
+      onConnection: views.showConnection,
+    });
+    current = null;
+    if (output.outcome === "completed") return done(ceremony, output, attachment);
+    if (output.outcome === "rejected" && kind === "authentication") signalRejected(ceremony);
+    end(endingOf(kind, { output }), { repeat, home });
+  } catch (error) {
+    current = null;
+    if (stale && needsSignIn(error)) return stale();
+    const output = stop.signal.aborted ? { outcome: "canceled" } : null;
+    const ending = endingOf(kind, output ? { output } : { error });
+    if (ending.code === "page_failed") console.error(error);
+    end(ending, { repeat, home });
   }
-  list.hidden = list.childElementCount === 0;
 }
+
+function end(ending, { repeat, home }) {
+  if (["passkey_exists", "ticket_invalid"].includes(ending.code)) ticket = null;
+  const blocked = ["browser_unsupported", "browser_outdated", "insecure_context"].includes(ending.code);
+  const onwards = {
+    retry: ["Try again", repeat],
+    home: session ? home : ["Go to sign-in", openSignIn],
+    reload: ["Reload this page", () => location.reload()],
+  }[ending.next];
+  views.showEnding(ending, { next: blocked ? null : onwards, home: ending.next === "retry" ? home : null });
+}
+
+// --- Words ----------------------------------------------------------------------------------------------------------------
 
 function nameOf(person) {
   return person?.display_name || person?.id || "you";
 }
 
-/** Enough of a credential id to tell one from another, and to find it in the audit trail. */
-function short(credentialId) {
-  return credentialId?.length > 16 ? `${credentialId.slice(0, 16)}…` : credentialId;
-}
-
 function time(iso) {
   const at = new Date(iso);
   return Number.isNaN(at.getTime()) ? "" : at.toLocaleTimeString([], { timeStyle: "medium" });
-}
-
-function announce(sentence) {
-  $("announcer").textContent = sentence;
 }
 
 function discard(ceremony) {

@@ -1,6 +1,7 @@
 /** The browser's side of a ceremony: what it can do, and its two prompts, with JSON in and JSON out. */
 
 import { BrowserFailure, failureOf } from "./browser_failures.js";
+import { tellPrf, withoutSecrets } from "./prf.js";
 
 /** Null when passkeys can be used here, else the BrowserFailure that says why not and what to do. */
 export function obstacle() {
@@ -27,9 +28,13 @@ export async function canAutofill() {
 }
 
 /** Ask for a new passkey. Resolves to a RegistrationResponseJSON; rejects with a BrowserFailure, or the signal's reason. */
-export function createPasskey(options, { signal }) {
+export function createPasskey(options, { signal, mediation = "optional" }) {
   return prompted("registration", options, signal, () =>
-    navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options), signal }),
+    navigator.credentials.create({
+      publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options),
+      mediation,
+      signal,
+    }),
   );
 }
 
@@ -50,7 +55,9 @@ async function prompted(kind, options, signal, prompt) {
   try {
     const credential = await prompt();
     if (!credential) throw new DOMException("No credential came back.", "NotAllowedError");
-    return credential.toJSON();
+    tellPrf(kind, options, credential);
+    const answer = credential.toJSON();
+    return { ...answer, clientExtensionResults: withoutSecrets(answer.clientExtensionResults) };
   } catch (error) {
     // WebAuthn L3 §5.6: an aborted prompt rejects with the reason that the signal carries.
     if (signal.aborted) throw signal.reason;

@@ -7,7 +7,7 @@ const START_TIMEOUT_MS = 20_000; // the service holds a start for at most 3 s
 const OPTIONS_TIMEOUT_MS = 20_000;
 const POLL_WAIT_SECONDS = 25; // the longest that the service holds a status read
 const ANSWER_TIMEOUT_MS = 25_000; // it holds an answer for at most 10 s
-const STARTS = { registration: "/registrations", authentication: "/authentications" };
+const STARTS = { registration: "/registrations", authentication: "/authentications", recovery: "/operations/recoveries" };
 
 /**
  * Start a ceremony, with a proof key of its own, and wait for its options.
@@ -37,7 +37,17 @@ export async function begin(kind, body, { headers } = {}) {
   throw new ServiceError("unavailable", { detail: "The challenge took too long to arrive." });
 }
 
-/** How a ceremony stands: {stage, publicKey, expiresAt, output: object | null, serverNowMs}. Held back until it moves on. */
+/**
+ * A ceremony that somebody else has started: as `begin` gives it, without the verifier, and its `details`. `output` if it has
+ * ended: then there is nothing to answer.
+ */
+export async function join(kind, id) {
+  const standing = await read(id, { waitSeconds: 0 });
+  const { details, output } = standing;
+  return { ceremony: standing.publicKey ? ceremonyOf({ id, kind, verifier: null }, standing, standing.serverNowMs) : { id, kind }, details, output };
+}
+
+/** How a ceremony stands: {stage, publicKey, expiresAt, details, output: object | null, serverNowMs}. Held back until it moves on. */
 export async function read(id, { waitSeconds = POLL_WAIT_SECONDS, after = undefined, signal } = {}) {
   const query = new URLSearchParams({ wait: String(waitSeconds) });
   if (after) query.set("after", after);
@@ -74,8 +84,8 @@ export function pause(ms, signal) {
 }
 
 function standingOf({ document, serverNowMs }) {
-  const { stage, publicKey, expiresAt } = document.customStatus ?? {};
-  return { stage, publicKey, expiresAt, output: document.output ?? null, serverNowMs };
+  const { stage, publicKey, expiresAt, details } = document.customStatus ?? {};
+  return { stage, publicKey, expiresAt, details, output: document.output ?? null, serverNowMs };
 }
 
 function ceremonyOf(known, { publicKey, expiresAt }, serverNowMs) {

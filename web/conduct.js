@@ -44,7 +44,7 @@ export async function conduct(ceremony, { ask, signal, onStage, onConnection }) 
 }
 
 /** Tell each stage as it comes, and return the output. */
-async function watch(ceremony, { signal, onStage, onConnection }) {
+export async function watch(ceremony, { signal, onStage, onConnection }) {
   let stage = "awaiting_authenticator";
   for (;;) {
     const askedMs = performance.now();

@@ -11,13 +11,16 @@ const ENDINGS = {
   expired: {
     badge: "Expired",
     title: "Time ran out",
-    lead: "Nobody answered the prompt in time. Nothing has changed; start again when you are ready.",
+    lead: {
+      default: "Nobody answered the prompt in time. Nothing has changed; start again when you are ready.",
+      recovery: "Nobody confirmed this recovery in time. Nothing has changed; it can be started again.",
+    },
     next: "retry",
   },
   canceled: {
     badge: "Cancelled",
-    title: "You cancelled",
-    lead: "Nothing has changed. Start again whenever you like.",
+    title: { default: "You cancelled", recovery: "The recovery was cancelled" },
+    lead: { default: "Nothing has changed. Start again whenever you like.", recovery: "Nothing has changed. It can be started again." },
     next: "retry",
   },
   rate_limited: {
@@ -32,15 +35,17 @@ const ENDINGS = {
     lead: {
       registration: "The new passkey could not be verified, so it was not stored. Try again, or use another device.",
       authentication: "It could not be verified: it may have been removed, or belong to another account. Try again with another passkey, or ask for a new enrolment link.",
+      recovery: "The passkey could not be verified, so this recovery is over. Whoever started it can start another one.",
     },
     next: "retry",
   },
   refused: {
     badge: "Not allowed",
-    title: "This account cannot be used now",
+    title: { default: "This account cannot be used now", recovery: "You may not confirm this recovery" },
     lead: {
       registration: "The passkey was not stored. The account may be switched off, or the link was used meanwhile. Ask whoever sent you the link.",
       authentication: "Your passkey is fine, but the account may not sign in at present. Ask the people who look after your account.",
+      recovery: "It takes an operator who is neither the one who started it nor the person it is for. This recovery is over; whoever started it can start another one.",
     },
     next: "home",
   },
@@ -64,8 +69,8 @@ const ENDINGS = {
   },
   ceremony_unknown: {
     badge: "Gone",
-    title: "The service no longer knows this attempt",
-    lead: "Start again.",
+    title: { default: "The service no longer knows this attempt", recovery: "There is no such recovery" },
+    lead: { default: "Start again.", recovery: "The link may have been cut short. Ask for it again." },
     next: "retry",
   },
   response_malformed: {
@@ -97,11 +102,15 @@ export function endingOf(kind, { output = null, error = null }) {
   return {
     code: code ?? "page_failed",
     badge: ending.badge,
-    title: ending.title,
-    lead: ending.lead[kind] ?? ending.lead,
+    title: wordsFor(kind, ending.title),
+    lead: wordsFor(kind, ending.lead),
     next: ending.next,
     retryAfterSeconds: output?.retry_after_seconds ?? error?.retryAfterSeconds ?? 0,
   };
+}
+
+function wordsFor(kind, words) {
+  return typeof words === "string" ? words : (words[kind] ?? words.default);
 }
 
 /** A code that this page does not know: the service's own sentence is better than a guess of ours. */

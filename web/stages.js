@@ -1,5 +1,7 @@
 /** The ceremony's stages as a person sees them: four steps, from the service's stages, each with the time from the start until it was done. */
 
+import { made } from "./elements.js";
+
 /** Each step covers one or more stages of the service, in order. What comes after `recording` is the outcome. */
 const STEPS = [
   {
@@ -33,10 +35,10 @@ const SPOKEN_STATES = { done: "done", now: "in progress", next: "not reached", s
 export function createStages(list, announce) {
   const items = STEPS.map((step) => {
     const item = list.appendChild(document.createElement("li"));
-    const name = item.appendChild(text("span", "stage-name", step.name));
-    const time = item.appendChild(text("span", "stage-time", ""));
-    const state = item.appendChild(text("span", "visually-hidden", ""));
-    const told = item.appendChild(text("p", "stage-told", ""));
+    const name = item.appendChild(made("span", "stage-name", step.name));
+    const time = item.appendChild(made("span", "stage-time", ""));
+    const state = item.appendChild(made("span", "visually-hidden", ""));
+    const told = item.appendChild(made("p", "stage-told", ""));
     return { item, name, time, state, told };
   });
   let at = -1; // the step in progress; STEPS.length once all are done
@@ -94,11 +96,4 @@ export function createStages(list, announce) {
 
 function elapsed(ms) {
   return ms < 10_000 ? `${(ms / 1000).toFixed(2)} s` : `${Math.round(ms / 1000)} s`;
-}
-
-function text(tag, className, content) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.textContent = content;
-  return element;
 }

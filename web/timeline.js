@@ -1,5 +1,7 @@
 /** A ceremony's timeline as a list: every step with its time, and between two steps the time that passed. */
 
+import { made } from "./elements.js";
+
 /** From this gap on (ms), the line between two steps grows, so that the eye finds where the time went. */
 const GAPS = [[10_000, "gap-4"], [1_000, "gap-3"], [100, "gap-2"], [10, "gap-1"]];
 const SOURCES = { history: "Engine", audit: "Audit" };
@@ -16,14 +18,14 @@ export function drawTimeline(list, steps) {
     item.dataset.source = source;
     if (gapMs !== null) {
       item.classList.add(GAPS.find(([fromMs]) => gapMs >= fromMs)?.[1] ?? "gap-0");
-      if (gapMs > 0) item.append(element("span", "gap", `+${duration(gapMs)}`));
+      if (gapMs > 0) item.append(made("span", "gap", `+${duration(gapMs)}`));
     }
-    const time = element("time", "at", clock(at));
+    const time = made("time", "at", clock(at));
     time.dateTime = at;
-    const what = element("span", "what");
-    what.append(element("span", "step", capitalised(words(step))), " ", element("span", "source", SOURCES[source] ?? source));
+    const what = made("span", "what");
+    what.append(made("span", "step", capitalised(words(step))), " ", made("span", "source", SOURCES[source] ?? source));
     item.append(time, what);
-    if (detail) item.append(element("span", "detail", typeof detail === "string" ? words(detail) : JSON.stringify(detail)));
+    if (detail) item.append(made("span", "detail", typeof detail === "string" ? words(detail) : JSON.stringify(detail)));
   }
 }
 
@@ -57,11 +59,4 @@ function words(text) {
 
 function capitalised(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-function element(tag, className, text = "") {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
 }

@@ -284,7 +284,7 @@ async def test_a_denied_model_is_found_though_the_metadata_does_not_know_it(sour
     record = a_record(1, UNKNOWN)
     world = await judged_world(source, record, a_record(2, OTHER), PASSKEYS_AAGUID_DENY=UNKNOWN)
     _, changes = await all_pages(world)
-    assert [change["reason"] for change in changes] == ["model_denied"]
+    assert [change["reason"] for change in changes] == ["aaguid_denied"]
 
 
 async def test_a_status_counts_from_its_day(source: Path) -> None:

@@ -13,7 +13,7 @@ from activities.issue_recovery_challenge import issue_recovery_challenge
 from activities.record_recovery import record_recovery
 from activities.verify_authentication import verify_authentication
 from demo.authenticator import TRUTH, Flags, Lie, Passkey, from_base64url, get
-from passkeys.credentials import credential_name
+from passkeys.credentials import Standing, StandingState, credential_name, dump_standing, standing_name
 from passkeys.directory import DEMO_PEOPLE, Person, PersonStatus, StaticDirectory
 from passkeys.recoveries import Details, commits, is_proven, load_recovery, recovery_name
 from passkeys.world import World
@@ -118,7 +118,7 @@ async def test_a_confirmation_is_kept_with_its_proof(world: World, store: Memory
     for member in DETAILS:
         assert not is_proven(replace(kept, details=replace(kept.details, **{member: "another"})))
     for member in ("public_key", "client_data", "authenticator_data", "signature"):
-        for junk in ("AAAA", "", "*"):
+        for junk in ("AAAA", "", "*", None, 7, ["AAAA"]):
             assert not is_proven(replace(kept, confirmation=replace(kept.confirmation, **{member: junk})))
 
 
@@ -189,10 +189,14 @@ async def test_somebody_without_the_role_cannot_confirm(world: World) -> None:
     assert await record_recovery(world, request) == refused("confirmed_by_no_operator")
 
 
-async def test_a_passkey_that_is_to_be_stepped_up_confirms_nothing(world: World) -> None:
-    """It is good for managing passkeys alone."""
-    request = await confirmation(world, await enrolled(world, "katherine"))
-    assert await record_recovery(world, {**request, "step_up": True}) == refused("confirmed_with_step_up")
+async def test_a_passkey_that_is_to_be_stepped_up_confirms_nothing(world: World, store: MemoryStore) -> None:
+    """Its model is no longer trusted: it is good for managing passkeys alone."""
+    passkey = await enrolled(world, "katherine")
+    standing = Standing(StandingState.STEP_UP, "model", "metadata", Clock()().isoformat())
+    await store.create(standing_name(passkey.id), dump_standing(standing))
+    request = await confirmation(world, passkey)
+    assert request["step_up"]
+    assert await record_recovery(world, request) == refused("confirmed_with_step_up")
 
 
 @pytest.mark.parametrize("member", DETAILS)

@@ -51,7 +51,13 @@ async def world(store: MemoryStore) -> World:
 
 
 def request(act_id: str = ACT, *, secret: str = SECRET, by: str = "grace", recovery: str = ID) -> Json:
-    return {"act_id": act_id, "recovery": recovery, "ticket": digest_of(secret), "by": by}
+    return {
+        "act_id": act_id,
+        "recovery": recovery,
+        "ticket": digest_of(secret),
+        "expires_at": (Clock()() + timedelta(seconds=900)).isoformat(),
+        "by": by,
+    }
 
 
 def kept(store: MemoryStore) -> Recovery:

@@ -19,7 +19,7 @@ def test_a_link_makes_a_passkey_which_signs_in(visitor: Visitor) -> None:
     visitor.heading("Ada Lovelace")
     shown = visitor.page.locator("#signed-in-facts").inner_text()
     assert "ada" in shown
-    assert "On this device" in shown
+    assert "with a passkey on this device" in shown
 
 
 def test_the_ticket_leaves_the_address_bar_and_the_history(visitor: Visitor) -> None:

@@ -65,25 +65,14 @@ def test_by_button(visitor: Visitor) -> None:
 def test_the_button_uses_the_ceremony_that_autofill_held_ready(visitor: Visitor) -> None:
     """One visit that signs in by button is one ceremony, not two; the browser is asked twice, once each way."""
     visitor.enrol()
-    visitor.page.add_init_script(
-        """if (navigator.credentials) {
-          const get = navigator.credentials.get.bind(navigator.credentials);
-          globalThis.mediations = [];
-          navigator.credentials.get = (options) => {
-            const asked = get(options);
-            mediations.push(options.mediation);
-            return asked;
-          };
-        }"""
-    )
+    visitor.note_prompts()
     visitor.consents(False)
     seen = starts(visitor)
     visitor.go()
-    visitor.page.wait_for_function("globalThis.mediations?.length === 1")
+    visitor.prompts(1)
     visitor.press("Sign in with a passkey")
     visitor.heading("Follow your browser")
-    visitor.page.wait_for_function("globalThis.mediations?.length === 2")
-    assert visitor.page.evaluate("mediations") == ["conditional", "optional"]
+    assert visitor.prompts(2) == ["get conditional", "get optional"]
     assert [body_of(request)["mediation"] for request in seen] == ["conditional"]
 
 
@@ -113,10 +102,12 @@ def test_every_start_carries_a_proof_key_of_its_own(visitor: Visitor) -> None:
 def test_a_typed_name_lets_go_of_the_ceremony_for_anybody(visitor: Visitor) -> None:
     """What autofill held ready asks for anybody's passkey: it is cancelled, and one for the name is started."""
     visitor.enrol()
+    visitor.note_prompts()
     visitor.consents(False)
     with visitor.page.expect_response("**/authentications") as held:
         visitor.go()
-    visitor.consents(True)
+    visitor.prompts(1)
+    visitor.consents(True)  # for the prompts to come
     visitor.page.get_by_label("User name").fill("ada")
     visitor.press("Sign in with a passkey")
     visitor.heading("Ada Lovelace")
@@ -190,9 +181,7 @@ def test_a_passkey_that_the_service_does_not_know(visitor: Visitor, browser: Bro
     with running_host(state=tmp_path / "state", env=ROOMY) as other, visiting(browser, other) as stranger:
         stranger.enrol()
         (passkey,) = stranger.passkeys()
-    visitor.devtools.send(
-        "WebAuthn.addCredential", {"authenticatorId": visitor.authenticator, "credential": passkey}
-    )
+    visitor.take_over(passkey)
     visitor.go()
     visitor.heading("That passkey was not accepted")
     assert code_of(visitor) == "rejected"

@@ -66,6 +66,7 @@ OF_RECOVERY = {
     "by": "grace",
     "recovery": f"recovery-{'0' * 31}8",
     "ticket": "b" * 64,
+    "expires_at": "2026-01-01T12:15:00+00:00",
 }
 
 

@@ -41,6 +41,27 @@ def test_a_chain_may_bring_the_root_along() -> None:
     assert "self-signed" in refused(chain, [authority("another root").der])
 
 
+def test_an_exact_chain_is_the_path_below_its_anchor() -> None:
+    """As FIDO's tools ask: in order, without repeats, without the anchor, and nothing besides; or the anchor alone."""
+
+    def exactly(chain: list[bytes], anchor: bytes = ROOT.der) -> bool:
+        try:
+            return verify_chain(chain, anchors=[anchor], at=NOW, exact=True) == anchor
+        except ChainInvalid:
+            return False
+
+    lowest = authority("lowest", issuer=INTERMEDIATE)
+    leaf = issue("leaf", issuer=lowest)
+    assert exactly([leaf.der, lowest.der, INTERMEDIATE.der])
+    assert exactly([leaf.der, lowest.der], INTERMEDIATE.der)
+    assert exactly([leaf.der], leaf.der)
+    assert not exactly([leaf.der, INTERMEDIATE.der, lowest.der])
+    assert not exactly([leaf.der, lowest.der, INTERMEDIATE.der, ROOT.der])
+    assert not exactly([leaf.der, lowest.der, lowest.der, INTERMEDIATE.der])
+    assert not exactly([leaf.der, lowest.der, INTERMEDIATE.der, authority("besides").der])
+    assert not exactly([leaf.der, lowest.der], leaf.der)
+
+
 def test_a_root_in_the_chain_is_never_an_anchor() -> None:
     """GHSA-6hxq-p678-4hr2: a self-signed root smuggled in x5c proves nothing, alone, under a leaf, or under our name."""
     impostor = authority("root")
@@ -62,6 +83,23 @@ def test_the_leaf_may_be_the_anchor() -> None:
     for leaf in (LEAF, alone):
         assert verify_chain([leaf.der], anchors=[leaf.der], at=NOW) == leaf.der
     refused([issue("alone").der], [alone.der])
+
+
+def test_the_anchor_told_is_one_that_was_given() -> None:
+    """A chain that goes on behind its anchor, to nobody: what is returned is the anchor, not the end."""
+    assert verify_chain([LEAF.der, INTERMEDIATE.der], anchors=[LEAF.der], at=NOW) == LEAF.der
+    assert verify_chain([LEAF.der, INTERMEDIATE.der], anchors=[LEAF.der, ROOT.der], at=NOW) == LEAF.der
+    assert verify_chain([LEAF.der], anchors=[INTERMEDIATE.der, ROOT.der], at=NOW) == INTERMEDIATE.der
+
+
+def test_anchors_of_one_name_are_each_tried() -> None:
+    """Makers renew a root under its old name, without key identifiers: whichever signed is found, in any order."""
+    old, new, newest = (authority("renewed") for _ in range(3))
+    for issuer in (old, new, newest):
+        leaf = issue("leaf", issuer=issuer)
+        for anchors in ([old, new, newest, ROOT], [ROOT, newest, new, old]):
+            assert verify_chain([leaf.der], anchors=[one.der for one in anchors], at=NOW) == issuer.der
+    refused([issue("leaf", issuer=authority("renewed")).der], [old.der, new.der, newest.der])
 
 
 def test_a_leaf_that_is_an_anchor_vouches_for_no_other() -> None:

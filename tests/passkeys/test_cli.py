@@ -264,6 +264,11 @@ def test_confirmed_recoveries_prove_themselves(tmp_path: Path, capsys: pytest.Ca
         ('"reason":"lost', '"reason":"found'),
         ('"by":"katherine"', '"by":"grace"'),
         ('"signature":"M', '"signature":"N'),
+        ('"credential_id":"', '"credential_id":"../'),
+        ('"public_key":"', '"public_key":"\\ud800'),
+        ('"client_data":"e', '"client_data":7,"x":"e'),
+        ('{"v":1', '{"v":2'),
+        ('{"v":1', '{"v'),
     ],
 )
 def test_a_recovery_that_was_altered_is_found(

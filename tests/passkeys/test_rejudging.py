@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from types import MappingProxyType
 
 import pytest
 
@@ -12,15 +11,15 @@ from passkeys.acts import BY_METADATA
 from passkeys.credentials import Attestation, CredentialRecord, Standing, StandingState
 from passkeys.directory import PERSON_ID
 from passkeys.metadata import Metadata, by_key
-from passkeys.rejudging import is_of_this_run, reason_against, revised
-from tests.metadata_kit import AAGUID, NOW, OTHER
+from passkeys.rejudging import is_of_this_run, model_of, reason_against, revised
+from tests.metadata_kit import AAGUID, KEY_IDENTIFIER, NOW, OTHER
 from tests.passkeys.test_metadata import ANY, model
 
 ACTIVE, DISABLED, STEP_UP, REMOVED = StandingState
 REVOKED, BYPASS, DENIED = (
     "model_prohibited:REVOKED",
     "model_prohibited:USER_VERIFICATION_BYPASS",
-    "model_denied",
+    "aaguid_denied",
 )
 THEN, AT = "2026-11-24T03:00:00.000Z", "2026-11-25T03:00:00.000Z"
 
@@ -100,8 +99,8 @@ def test_a_run_knows_its_own_traces() -> None:
     assert not is_of_this_run(None, AT)
 
 
-def record(aaguid: str) -> CredentialRecord:
-    attestation = Attestation("none", "none", chain_verified=False, model_proven=False)
+def record(aaguid: str, model: str | None = None) -> CredentialRecord:
+    attestation = Attestation("none", "none", chain_verified=False, model_proven=False, model=model)
     return CredentialRecord(
         "AQID", "ada", "AA", "AA", -7, 0, aaguid, (), False, False, True, attestation, "registration-1", THEN
     )
@@ -109,11 +108,20 @@ def record(aaguid: str) -> CredentialRecord:
 
 def test_the_reason_names_the_rule_and_the_status() -> None:
     """So that an operator reads why, and another status of the same model is another reason."""
-    metadata = Metadata(1, date(2026, 12, 1), by_key((model("RETIRED", "REVOKED"),)))
-    assert reason_against(record(AAGUID), metadata, ANY, NOW) == REVOKED
-    assert reason_against(record(OTHER), metadata, ANY, NOW) is None
-    assert reason_against(record(OTHER), metadata, replace(ANY, denied=frozenset({OTHER})), NOW) == DENIED
-    assert reason_against(record(AAGUID), Metadata(1, NOW.date(), MappingProxyType({})), ANY, NOW) is None
+    assert reason_against(record(AAGUID), model("RETIRED", "REVOKED"), ANY, NOW) == REVOKED
+    assert reason_against(record(AAGUID), None, ANY, NOW) is None
+    assert reason_against(record(OTHER), None, replace(ANY, denied=frozenset({OTHER})), NOW) == DENIED
+
+
+def test_a_stored_credentials_model_is_the_one_that_its_registration_was_judged_by() -> None:
+    """By what its attestation spoke of, of a U2F key the key identifier; else by its AAGUID."""
+    one, old_key = model("REVOKED"), model(aaguid=None, keys=(KEY_IDENTIFIER,))
+    metadata = Metadata(1, date(2026, 12, 1), by_key((one, old_key)))
+    zero = "00000000-0000-0000-0000-000000000000"
+    assert model_of(record(AAGUID), metadata) == one
+    assert model_of(record(zero, KEY_IDENTIFIER), metadata) == old_key
+    assert model_of(record(zero), metadata) is None
+    assert model_of(record(OTHER), metadata) is None
 
 
 def test_no_person_can_be_taken_for_the_metadata() -> None:

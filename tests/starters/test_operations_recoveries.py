@@ -14,7 +14,7 @@ import pytest
 
 from passkeys.credentials import StandingState
 from passkeys.directory import DEMO_PEOPLE, StaticDirectory
-from passkeys.errors import DirectoryUnavailable
+from passkeys.errors import DirectoryUnavailable, StoreUnavailable
 from passkeys.proof import challenge_of
 from passkeys.recoveries import Confirmation, Details, Recovery, dump_recovery, find, recovery_name
 from passkeys.tickets import digest_of, find_ticket
@@ -393,6 +393,23 @@ async def test_an_act_that_stalls_shows_no_ticket(
     answer = await take(world, acting, by_grace(acting))
     assert (answer.status_code, body_of(answer)["code"]) == (503, "unavailable")
     assert "ticket" not in body_of(answer)
+
+
+async def test_a_store_that_cannot_be_asked_shows_no_ticket(world: World, acting: Administering) -> None:
+    """503, and nothing is begun."""
+
+    class Partly:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+        async def get(self, name: str) -> Any:
+            if name.startswith("recoveries/"):
+                raise StoreUnavailable(name, "the test says so")
+            return await world.store.get(name)
+
+    answer = await take(replace(world, store=Partly()), acting, by_grace(acting))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert acting.calls == []
 
 
 async def test_the_limit_of_acts_holds_here_too(world: World, acting: Administering, recorded: None) -> None:

@@ -119,6 +119,8 @@ def test_a_revoked_model_is_found_recorded_refused_and_lifted_again(tmp_path: Pa
         refreshed(host, 2)
         rejected = ceremonies.sign_in(host.url, passkey)
         assert rejected.outcome == "rejected"
+        (ticket,) = issue_tickets(host.state, "ada")
+        assert ceremonies.register(host.url, ticket)[1].outcome == "rejected"
         eventually(lambda: model_acts(host) == {("model_disabled", passkey.id): 1})
 
         # An old BLOB, genuinely signed, does not bring it back; and the operator sees why.
