@@ -94,6 +94,9 @@ async def test_the_list_says_nothing_of_when_and_by_what(world: World, store: Co
     ids = [from_base64url(entry["id"]) for entry in allowed]
     assert ids == sorted(ids)
     assert [entry["transports"] for entry in allowed].count(["nfc", "usb"]) == 4
+    for number in range(30):
+        decoys = [from_base64url(entry["id"]) for entry in await listed(world, f"nobody{number}")]
+        assert decoys == sorted(decoys)
 
 
 @pytest.mark.parametrize("name", ["eve", "mallory", "ada", "", "no such person's name: a\u0301\0'\"<"])
@@ -245,6 +248,29 @@ async def test_every_refusal_costs_what_a_wrong_signature_costs(world: World, st
     assert set(map(str, costs.values())) == {str((1, {"get": 4}))}, (
         costs
     )  # the name, the record, the standing, the use
+
+
+async def test_a_listed_decoy_costs_what_a_listed_passkey_costs(store: Counting) -> None:
+    """Answered by who holds neither, with a user handle made up or with none: every function as often."""
+    world = world_of(store, PASSKEYS_ALGORITHMS="ES256")
+    ada = await enrolled(world)
+    lists = {f"nobody{number}": await listed(world, f"nobody{number}") for number in range(100)}
+    # Of a model that is not synced, as Ada's passkey is not.
+    name, decoy = next(
+        (name, from_base64url(entry["id"]))
+        for name, decoys in lists.items()
+        for entry in decoys
+        if entry["transports"] == ["usb"]
+    )
+    for lie in (Lie(no_user_handle=True), Lie(user_handle=b"made up"), Lie(origin="https://evil.example")):
+        costs = []
+        for username, credential_id in (("ada", ada.credential_id), (name, decoy)):
+            claim = replace(lie, credential_id=credential_id)
+            request = await sign_in_request(world, stranger(), username=username, lie=claim)
+            store.asked.clear()
+            _, called = await functions_called(world, request)
+            costs.append((called, dict(store.asked)))
+        assert costs[0] == costs[1]
 
 
 @pytest.mark.parametrize("algorithm", PUBLIC_KEYS)
