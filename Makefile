@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix demo bench bench-verification fuzz kill-loop setup browser clean
+.PHONY: help run test check fix demo bench bench-verification fuzz kill-loop enumeration setup browser clean
 
 help:  ## list the commands
 	@echo "Durable Passkeys. Commands:"
@@ -44,6 +44,9 @@ fuzz: $(VENV)/.dev  ## fuzz the verifier to RUNS=10000000 executions in all (hou
 
 kill-loop: $(VENV)/.dev  ## kill the host at random for MINUTES=5 and check that nothing was lost
 	@$(BIN)/python -m tests.faults.kill_loop --minutes $(or $(MINUTES),5)
+
+enumeration: $(VENV)/.dev  ## study what outsiders can learn from sign-ins, at length, with its figures (minutes)
+	@$(BIN)/python -m tests.enumeration
 
 setup: $(VENV)/.dev  ## install everything into .venv
 
