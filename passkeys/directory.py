@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from passkeys.errors import SettingsError
+from passkeys.usernames import normal_form
 
 # Ids go into entity keys, document names and audit entries; 64 bytes is what an authenticator keeps of a name.
 # "metadata" is who acts when nobody does: a person of that name could undo, and be undone by, the re-judging.
@@ -122,8 +123,8 @@ def load_static(path: Path | None) -> StaticDirectory:
         )
     mistakes = tuple(
         mistake for person_id, entry in listed.items() for mistake in _mistakes(person_id, entry)
-    )
-    mistakes += _shared(listed)
+    ) + tuple(_shared_names(listed))
+    mistakes += _shared_identities(listed)
     if mistakes:
         raise SettingsError(mistakes)
     return StaticDirectory(
@@ -142,6 +143,15 @@ def load_static(path: Path | None) -> StaticDirectory:
             {key: person_id for person_id, entry in listed.items() for key in _identities(entry)}
         ),
     )
+
+
+def _shared_names(ids: Iterable[str]) -> Iterator[str]:
+    """People whose ids are one name when typed: a sign-in by name could find one of them alone."""
+    first: dict[str, str] = {}
+    for person_id in ids:
+        other = first.setdefault(normal_form(person_id), person_id)
+        if other != person_id:
+            yield f"PASSKEYS_DIRECTORY: {other!r} and {person_id!r} are one user name: its case does not count."
 
 
 def _mistakes(person_id: str, entry: object) -> list[str]:
@@ -186,7 +196,7 @@ def _identities(entry: object) -> list[IdentityKey]:
     return [IdentityKey(one["issuer"], one.get("tenant"), one["subject"]) for one in listed]
 
 
-def _shared(people: Mapping[str, object]) -> tuple[str, ...]:
+def _shared_identities(people: Mapping[str, object]) -> tuple[str, ...]:
     """Identities that are two people's, or one's twice: which of them comes in would be chance."""
     counted = Counter(key for entry in people.values() for key in _identities(entry))
     return tuple(

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_origin
 
 from passkeys import decoy_key
+from passkeys.conformance import ConformanceDirectory
 from passkeys.directory import Directory, load_static
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import SettingsError
@@ -54,14 +55,15 @@ class World:
 def open_world(
     settings: Settings, *, clock: Callable[[], datetime], random_bytes: Callable[[int], bytes]
 ) -> World:
-    """The world of the local profile: the embedded store and the static directory.
+    """The world of the local profile: the embedded store and the static directory, with a conformance run's people.
 
     Raises SettingsError (the files of the directory and of issuers are wrong) and StoreError (the store does not open).
     """
     # Before the store is opened: they may be wrong.
-    directory, issuers = _all_of(
-        lambda: load_static(settings.directory), lambda: load_issuers(settings.issuers)
-    )
+    people, issuers = _all_of(lambda: load_static(settings.directory), lambda: load_issuers(settings.issuers))
+    directory: Directory = people
+    if settings.conformance:
+        directory = ConformanceDirectory(directory)
     return World(
         settings=settings,
         store=EmbeddedStore(settings.store),

@@ -58,6 +58,9 @@ RECOVERY = f"recovery-{'0' * 31}8"
 SESSION = f"authentication-{'0' * 31}9"
 
 
+IDENTITY = {"issuer": "https://op.example.com", "tenant": None, "subject": "0001", "client": "portal"}
+
+
 def request(kind: str, **said: Any) -> dict[str, Any]:
     registration, recovery = kind == "registration", kind == "recovery"
     limits = {"registration": [PERSON_LIMIT, *LIMITS], "recovery": [*RECOVERY_LIMITS, *LIMITS]}
@@ -80,6 +83,7 @@ def request(kind: str, **said: Any) -> dict[str, Any]:
         "token": None,
         "identity": None,
         "details": DETAILS if recovery else None,
+        "wishes": None,
         **said,
     }
 
@@ -137,6 +141,14 @@ def registration_completed() -> Execution:
 def registration_by_session() -> Execution:
     """No ticket: a session allows it, and conditionally."""
     said = {"ticket": None, "session": SESSION, "session_credential": "b2xk", "mediation": "conditional"}
+    run = judge(answer(admit(start("registration", **said))), REGISTERED, CLAIMS)
+    run.deliver(run.done("record_credential", {"recorded": True}))
+    return run
+
+
+def registration_by_token() -> Execution:
+    """An issuer's token allows it: the audit says whose, and not which."""
+    said = {"ticket": None, "token": "d" * 64, "identity": IDENTITY}
     run = judge(answer(admit(start("registration", **said))), REGISTERED, CLAIMS)
     run.deliver(run.done("record_credential", {"recorded": True}))
     return run
@@ -282,6 +294,7 @@ SCENARIOS: dict[str, tuple[Callable[[], Execution], str, str | None, str]] = {
     "registration_completed": (registration_completed, "completed", None, "recording"),
     "authentication_completed": (_authentication(SIGNED_IN, CLAIMS), "completed", None, "recording"),
     "registration_by_session": (registration_by_session, "completed", None, "recording"),
+    "registration_by_token": (registration_by_token, "completed", None, "recording"),
     "registration_by_recovery": (registration_by_recovery, "completed", None, "recording"),
     "recovery_completed": (_recovery({"recorded": True}), "completed", None, "recording"),
     "recovery_by_starter": (

@@ -223,19 +223,23 @@ SAID = {
     "session": "authentication-" + "9" * 32,
     "session_credential": "b2xk",
     "ticket": None,
+    "token": "d" * 64,
+    "identity": {"issuer": "https://op.example.com", "tenant": None, "subject": "1", "client": "portal"},
+    "wishes": {"attestation": "direct"},
 }
 
 
 def test_what_the_start_said_reaches_the_activities_that_need_it() -> None:
-    """Issue, verify and record learn of it; of the proof key's challenge, none; of the session, the record alone."""
+    """Issue, verify and record learn of it; of the proof key's challenge, none; of the session and token, the record alone."""
     _, run, first = begin("registration", **SAID)
     output, (judging, recording) = finish(run, first, [REGISTERED, CLAIMS], [{"recorded": True}])
     issue, verify, record = first.children[-1].input, judging.children[0].input, recording.children[0].input
-    told = {name: SAID[name] for name in ("username", "mediation", "details")}
+    told = {name: SAID[name] for name in ("username", "mediation", "details", "wishes")}
     assert all(told.items() <= given.items() for given in (issue, verify, record))
-    assert not {"session", "session_credential", "ticket"} & {*issue, *verify}
+    assert not {"session", "session_credential", "ticket", "token", "identity"} & {*issue, *verify}
     assert record["ticket"] is None
     assert (record["session"], record["session_credential"]) == (SAID["session"], "b2xk")
+    assert (record["token"], record["identity"]) == (SAID["token"], SAID["identity"])
     assert "code_challenge" not in {*issue, *verify, *record}
     assert output["outcome"] == "completed"
 
@@ -243,7 +247,7 @@ def test_what_the_start_said_reaches_the_activities_that_need_it() -> None:
 def test_an_input_from_before_gives_the_same_calls() -> None:
     """An instance that began without the newer members asks what it always asked, and ends."""
     context = RecordingContext(request("registration"))
-    for member in ("mediation", "code_challenge", "username", "session", "session_credential", "details"):
+    for member in set(SAID) - {"ticket"} | {"code_challenge"}:
         del context.request[member]
     run = register_passkey(context)  # type: ignore[arg-type]
     first = next(run)
@@ -304,8 +308,10 @@ def test_a_typed_name_and_the_proof_key_are_in_no_audit_entry() -> None:
     finish(run, first, [SIGNED_IN, CLAIMS])
     ((_, _, entry),) = context.signals
     assert "hunter2" not in json.dumps(entry)
-    assert not {"username", "code_challenge", "session_credential"} & entry.keys()
-    assert (entry["session"], entry["details"]) == (SAID["session"], SAID["details"])
+    assert not {"username", "code_challenge", "session_credential", "token", "wishes"} & entry.keys()
+    assert [entry[name] for name in ("session", "identity", "details")] == [
+        SAID[name] for name in ("session", "identity", "details")
+    ]
 
 
 def test_the_output_carries_what_its_starter_will_ask_for() -> None:
