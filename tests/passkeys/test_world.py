@@ -69,3 +69,22 @@ def test_a_wrong_directory_file_stops_the_start(tmp_path: Path) -> None:
             clock=Clock(),
             random_bytes=CountedBytes(),
         )
+
+
+def test_the_mistakes_of_both_files_are_told_at_once(tmp_path: Path) -> None:
+    """The directory's and the issuers': nobody mends the one to learn of the other; and no store is made meanwhile."""
+    people, issuers = tmp_path / "people.json", tmp_path / "issuers.json"
+    people.write_text('{"a b": {"display_name": "x"}}')
+    issuers.write_text('{"company": {"provider": "auth0"}}')
+    environ = {
+        "PASSKEYS_DIRECTORY": str(people),
+        "PASSKEYS_ISSUERS": str(issuers),
+        "PASSKEYS_STORE": str(tmp_path / "store"),
+    }
+    with pytest.raises(SettingsError) as error:
+        open_world(load(environ), clock=Clock(), random_bytes=CountedBytes())
+    assert [mistake.split(":")[0] for mistake in error.value.mistakes] == [
+        "PASSKEYS_DIRECTORY",
+        "PASSKEYS_ISSUERS",
+    ]
+    assert not (tmp_path / "store").exists()

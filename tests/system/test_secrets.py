@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from demo import authenticator, ceremonies
 from demo.authenticator import Lie, Passkey
-from demo.ceremonies import call
+from demo.ceremonies import Answer, call
 from tests.faults.evidence import wait_until_settled
 from tests.faults.tickets import issue_tickets
 from tests.hosts import MASTER_KEY, RunningHost, running_host
+from tests.identity_provider import IdentityProvider, identity_provider
 from tests.visits import add, enrol, sign_in
 
 KEYS = {
@@ -27,8 +28,9 @@ KEYS = {
 ENV = {
     "LOCAL_HOST_FUNCTION_KEY": KEYS["function key"],
     "LOCAL_HOST_SYSTEM_KEY": KEYS["system key"],
-    "PASSKEYS_CEREMONY_SECONDS": "2",
-    "PASSKEYS_LIMIT_NETWORK": "40/600",
+    "PASSKEYS_CEREMONY_SECONDS": "4",
+    "PASSKEYS_LIMIT_NETWORK": "50/600",
+    "PASSKEYS_LIMIT_PERSON": "50/600",
     "PASSKEYS_AUDIT_FLUSH_SCHEDULE": "* * * * * *",
 }
 
@@ -69,7 +71,7 @@ def private_parts(passkey: Passkey) -> Iterator[bytes]:
     yield passkey.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
-def every_flow(host: RunningHost) -> dict[str, bytes]:
+def every_flow(host: RunningHost, provider: IdentityProvider) -> dict[str, bytes]:
     """Run everything that takes a secret, wrongly used ones too; the secrets by name."""
     used: dict[str, bytes] = {name: key.encode() for name, key in KEYS.items()}
     tickets = issue_tickets(host.state, *["ada"] * 4)
@@ -103,6 +105,7 @@ def every_flow(host: RunningHost) -> dict[str, bytes]:
     call(host.url, "GET", "/healthz", headers={"Authorization": f"Bearer {tickets[3]}"})
 
     used |= verifiers_in_use(host, passkey)
+    used |= tokens_in_use(host, provider)
     for key in KEYS.values():
         call(host.url, "GET", "/operations/ceremonies", headers={"x-functions-key": key})
         call(host.url, "GET", f"/operations/ceremonies?code={key}")
@@ -112,6 +115,56 @@ def every_flow(host: RunningHost) -> dict[str, bytes]:
     while ceremonies.start(host.url, "authentication", {}).status != 429:
         pass
     return used
+
+
+def tokens_in_use(host: RunningHost, provider: IdentityProvider) -> dict[str, bytes]:
+    """Access tokens used well, again, by two ceremonies, wrongly, and in the wrong places; each whole and in its parts."""
+
+    def come(made: str, issuer: str = "partner", status: int = 202) -> Answer:
+        headers = {"Authorization": f"Bearer {made}"}
+        answer = call(host.url, "POST", "/registrations", {"issuer": issuer}, headers=headers)
+        assert answer.status == status, answer
+        return answer
+
+    good, weak, entra = provider.oidc(), provider.oidc(scope="openid"), provider.entra()
+    foreign, unknown, wrong = provider.oidc(aud="x"), provider.oidc(sub="eve"), provider.oidc(kid="unknown")
+    for made, issuer in ((good, "partner"), (entra, "company")):
+        first, second = come(made, issuer), come(made, issuer)
+        for started, outcome in ((first, "completed"), (second, "refused")):
+            _, response = authenticator.create(ceremonies.options_of(host.url, started), origin=host.url)
+            answer = ceremonies.respond(host.url, started.body["id"], response)
+            assert ceremonies.finished(host.url, answer).outcome == outcome
+        come(made, issuer, 401)
+    for made, status in ((weak, 403), (foreign, 401), (unknown, 403), (wrong, 401), (good + "x", 401)):
+        come(made, status=status)
+    come(good, "company", 401)
+    stray = provider.oidc()
+    call(host.url, "GET", "/credentials", headers={"Authorization": f"Bearer {stray}"})
+    call(host.url, "GET", f"/?access_token={stray}")
+    call(host.url, "POST", "/registrations", {"issuer": stray}, headers={"Authorization": f"Bearer {stray}"})
+    call(host.url, "POST", "/registrations", {"ticket": stray[:256], "access_token": stray})
+    call(host.url, "POST", "/registrations", {}, headers={"Authorization": f"Bearer {stray}, Bearer {stray}"})
+    call(host.url, "POST", "/registrations", {}, headers={"Authorization": f"DPoP {stray}"})
+    made = {
+        "good": good,
+        "entra": entra,
+        "weak": weak,
+        "foreign": foreign,
+        "unknown": unknown,
+        "wrong": wrong,
+        "stray": stray,
+    }
+    return {
+        f"token {name}, {part}": value
+        for name, text in made.items()
+        for part, value in (
+            ("whole", text.encode()),
+            ("claims", text.split(".")[1].encode()),
+            ("claims, decoded", authenticator.from_base64url(text.split(".")[1])),
+            ("signature", text.split(".")[2].encode()),
+            ("signature, decoded", authenticator.from_base64url(text.split(".")[2])),
+        )
+    }
 
 
 def verifiers_in_use(host: RunningHost, passkey: Passkey) -> dict[str, bytes]:
@@ -144,10 +197,15 @@ def verifiers_in_use(host: RunningHost, passkey: Passkey) -> dict[str, bytes]:
     return {f"verifier {name}": visit.verifier.encode() for name, visit in visits.items()}
 
 
-def test_no_secret_is_at_rest(tmp_path: Path) -> None:
-    """Tickets, keys, private keys, extension results, proof keys' verifiers: in no byte of the state or the logs, while it runs and after."""
-    with running_host(state=tmp_path / "state", env=ENV) as host:
-        used = every_flow(host)
+def test_no_secret_is_at_rest(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tickets, keys, private keys, extension results, proof keys' verifiers, access tokens: in no byte of the state or the logs, while it runs and after."""
+    with (
+        identity_provider(tmp_path_factory.mktemp("provider")) as provider,
+        running_host(
+            state=tmp_path / "state", env={**ENV, **provider.settings(tmp_path_factory.mktemp("settings"))}
+        ) as host,
+    ):
+        used = every_flow(host, provider)
         wait_until_settled(host.url, host.state, seconds=15)
         assert findings(tmp_path, used) == []
         assert host.stop() == 0

@@ -1,0 +1,77 @@
+"""Death at every commit of the store while somebody enrols by a token: one passkey, one binding, and the token is used up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from demo import authenticator, ceremonies
+from demo.ceremonies import call
+from tests.faults.dying_host import Death, MortalHost
+from tests.faults.evidence import Told, documents, faults_of, gather, wait_until_settled
+from tests.faults.test_commit_points import AT_ONCE, SETTLE_SECONDS, cancel_strangers, follow, surviving
+from tests.identity_provider import IdentityProvider, identity_provider
+
+ENV = {"PASSKEYS_AUDIT_FLUSH_SCHEDULE": "* * * * * *", "PASSKEYS_AUDIT_SHARDS": "1"}
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
+    with identity_provider(tmp_path_factory.mktemp("provider")) as running:
+        yield running
+
+
+def run(scratch: Path, provider: IdentityProvider, death: Death | None) -> tuple[list[str], MortalHost]:
+    """Enrol, over however many lives of the host it takes, and come again with the token; every fault at the end."""
+    host = MortalHost(scratch / "state", {**ENV, **provider.settings(scratch)}, death)
+    headers = {"Authorization": f"Bearer {provider.oidc()}"}
+
+    def start() -> ceremonies.Answer:
+        return call(host.url, "POST", "/registrations", {"issuer": "partner"}, headers=headers)
+
+    try:
+        host.ensure_alive()
+        started = surviving(host, start)
+        options = surviving(host, lambda: ceremonies.options_of(host.url, started))
+        _, response = authenticator.create(options, origin=host.url)
+        answer = follow(host, started, response)
+        told = Told(started.body["id"], "completed", "", seen=answer.outcome)
+        again = surviving(host, start)
+        surviving(host, lambda: cancel_strangers(host.url, {told.ceremony_id}))
+        found = surviving(host, lambda: wait_until_settled(host.url, host.state, seconds=SETTLE_SECONDS))
+    finally:
+        host.stop()
+    faults = faults_of(gather(host.state, found), [told], strangers=("canceled",))
+    if (again.status, again.body["code"]) != (401, "token_invalid"):
+        faults.append(f"the token started a second ceremony: {again}")
+    for prefix, person in (("identities/", "ada"), ("tokens/", "ada")):
+        kept = [json.loads(data) for data in documents(host.state / "store", prefix).values()]
+        if [(one["person"], one["ceremony_id"]) for one in kept] != [(person, told.ceremony_id)]:
+            faults.append(f"{prefix}: {kept}")
+    return faults, host
+
+
+@pytest.mark.timeout(400)
+def test_death_at_every_commit_of_an_enrolment_by_token(tmp_path: Path, provider: IdentityProvider) -> None:
+    """Before each and after each: completed after all, recorded once, and a replay starts nothing."""
+    faults, unhurt = run(tmp_path / "unhurt", provider, None)
+    assert (faults, unhurt.deaths) == ([], 0)
+    assert unhurt.commits("store") >= 4
+    deaths = [
+        Death("store", number, moment)
+        for number in range(1, unhurt.commits("store") + 1)
+        for moment in ("before", "after")
+    ]
+
+    def die_at(death: Death) -> tuple[Death, list[str], int]:
+        found, host = run(tmp_path / f"{death.number}-{death.moment}", provider, death)
+        return death, found, host.deaths
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(die_at, deaths))
+    assert {death: found for death, found, _ in results if found} == {}
+    assert sum(died for _, _, died in results) >= 0.8 * len(deaths)
