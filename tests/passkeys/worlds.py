@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from passkeys.directory import DEMO_PEOPLE, Person, StaticDirectory
+from passkeys.directory import DEMO_PEOPLE, IdentityKey, Person, StaticDirectory
 from passkeys.errors import DirectoryUnavailable
 from passkeys.settings import load
 from passkeys.store import Store
@@ -54,6 +54,12 @@ class FlakyDirectory:
         if self.asked <= self.failures:
             raise DirectoryUnavailable("the test says so")
         return await self.people.find(person)
+
+    async def person_of(self, identity: IdentityKey) -> str | None:
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise DirectoryUnavailable("the test says so")
+        return await self.people.person_of(identity)
 
 
 def world_of(

@@ -42,6 +42,7 @@ from tests.passkeys.tokens import (
     token,
     without,
 )
+from tests.passkeys.worlds import FlakyDirectory
 from tests.starters import fakes
 from tests.starters.fakes import FakeClient, body_of, request
 from tests.starters.test_openapi import fits
@@ -285,6 +286,15 @@ async def test_an_issuer_without_keys_is_503(tmp_path: Path, client: FakeClient)
     assert response.headers["Retry-After"] == "1"
     assert (await register(world, client, "x")).status_code == 401
     world.store.close()
+
+
+async def test_a_directory_that_cannot_be_asked_is_503(knows: World, client: FakeClient) -> None:
+    """Whose the identity is cannot be known, so nobody comes in; then it can, and they do."""
+    away = replace(knows, directory=FlakyDirectory(1, people=PEOPLE))
+    response = await register(away, client, partner())
+    assert (response.status_code, body_of(response)["code"]) == (503, "unavailable")
+    assert client.calls == []
+    assert (await register(away, client, partner())).status_code == 202
 
 
 async def test_a_token_makes_no_passkey_without_a_prompt(tmp_path: Path, client: FakeClient) -> None:
