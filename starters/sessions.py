@@ -1,5 +1,7 @@
 """Sessions without a session: a completed ceremony and its proof key show who is asking, for a while.
 
+And before it is completed, they show that who answers it is who started it.
+
 `Authorization: Ceremony <ceremony id>:<code_verifier>` acts for the person of that ceremony. Nothing is kept for it
 but the ceremony itself, whose output has the challenge; the verifier is looked at here and goes nowhere.
 """
@@ -56,6 +58,13 @@ class Session:
 def invalid() -> RefusedError:
     """The one answer to whatever is wrong with a session: nobody learns what."""
     return RefusedError("session_invalid", headers={"WWW-Authenticate": SCHEME})
+
+
+def demand_proof(authorization: str, ceremony_id: str, code_challenge: str | None) -> None:
+    """See that the header is by whoever started this very ceremony. Raises RefusedError(proof_required)."""
+    match = _AUTHORIZATION.fullmatch(authorization)
+    if match is None or match[1] != ceremony_id or not proves(match[2], code_challenge):
+        raise RefusedError("proof_required", headers={"WWW-Authenticate": SCHEME})
 
 
 async def proof_of(world: World, req: HttpRequest, client: Any) -> Proof:
