@@ -27,7 +27,7 @@ from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
 from starters.limits import limits_for
 from starters.problems import RefusedError
 from starters.requests import ceremony_id, json_object, network_of, number, one_of
-from starters.sessions import demand_proof, session_of
+from starters.sessions import CONDITIONAL, demand_proof, session_of
 from starters.views import (
     links,
     output_of,
@@ -57,7 +57,8 @@ _PARSERS: Mapping[Kind, Callable[[object], RegistrationResponse | Authentication
 }
 RESPONSE_EVENT = "authenticator_response"
 CANCEL_EVENT = "cancel"
-_MODAL, _CONDITIONAL = MEDIATIONS = ("modal", "conditional")
+_MODAL = "modal"
+MEDIATIONS = (_MODAL, CONDITIONAL)
 MAX_TICKET_LENGTH = 256
 
 
@@ -71,7 +72,7 @@ async def registrations(world: World, req: HttpRequest, client: Any) -> HttpResp
         if by_session and ticket is not None:
             raise RefusedError("request_malformed", "Send a `ticket` or an Authorization header, not both.")
         # A ticket's holder is not known yet: what is made without a prompt is made for who has just shown who they are.
-        if mediation == _CONDITIONAL and not (by_session and world.settings.conditional_create):
+        if mediation == CONDITIONAL and not (by_session and world.settings.conditional_create):
             raise RefusedError("conditional_create_off")
         right = await (
             _right_of_session(world, req, client) if by_session else _right_of_ticket(world, ticket)

@@ -239,7 +239,7 @@ def test_whoever_learns_an_id_cannot_answer_in_the_starters_place(host: RunningH
 
 
 def test_conditional_creation_is_for_sessions(host: RunningHost) -> None:
-    """Switched on: a session may, a ticket may not; the ceremony remembers it, and the audit says it."""
+    """Switched on: a session may, a ticket may not; the ceremony remembers it, the audit says it, and it is no session."""
     _, visit = new(host)
     _, added = add(visit, mediation="conditional")
     assert added.answer.outcome == "completed"
@@ -249,6 +249,11 @@ def test_conditional_creation_is_for_sessions(host: RunningHost) -> None:
     path = f"/operations/ceremonies/{added.ceremony_id}"
     entry = expect(call(host.url, "GET", path, headers={"x-functions-key": FUNCTION_KEY}), 200).body["audit"]
     assert (entry["mediation"], entry["session"]) == ("conditional", visit.ceremony_id)
+    assert "mediation" not in added.answer.body["output"]
+    for method, path in (("GET", "/credentials"), ("POST", "/registrations")):
+        refused = added.ask(method, path, {} if method == "POST" else None)
+        assert (refused.status, refused.body["code"]) == (401, "session_invalid")
+    assert added.answer.body["output"]["credential_id"] in {one["id"] for one in visit.listed()}
 
 
 def test_the_documents_at_fixed_places(host: RunningHost) -> None:
