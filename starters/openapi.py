@@ -87,7 +87,12 @@ _SESSION_PROBLEMS = ("session_invalid", "unavailable")
 _UNAUTHORIZED = {
     "401": {"description": "The function key is missing or wrong. The host answers, without content."}
 }
-_OPERATOR_PROBLEMS = (*_SESSION_PROBLEMS, "step_up_required", "operator_required")
+_OPERATOR_PROBLEMS = (
+    *_SESSION_PROBLEMS,
+    "step_up_required",
+    "operator_required",
+    "user_verification_required",
+)
 
 
 def _start(tag: str, request: str, summary: str, *problems: str) -> Json:

@@ -70,6 +70,12 @@ PROBLEMS: Mapping[str, Kind] = {
         "Only operators may do this",
         "Ask for the operator's role in your directory, or ask an operator.",
     ),
+    "user_verification_required": Kind(
+        403,
+        "Operators must have been verified by their passkey",
+        "Sign in again with a passkey that asks for your PIN, fingerprint or face (a security key needs a PIN first), "
+        "and repeat the request with that ceremony.",
+    ),
     "conditional_create_off": Kind(
         403,
         "Passkeys are not made without a prompt here",

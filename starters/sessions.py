@@ -44,8 +44,9 @@ class Proof:
 class Session:
     """Who is asking, by which completed ceremony, with which credential; `at` is when that ceremony ended.
 
-    `step_up`: the session is good for listing, adding and removing passkeys, and for nothing else. `known` is the
-    person as the directory tells them now.
+    `step_up`: the session is good for listing, adding and removing passkeys, and for nothing else. `user_verified`: the
+    authenticator has verified the person, by PIN, fingerprint or face. `known` is the person as the directory tells them
+    now.
     """
 
     person: str
@@ -53,6 +54,7 @@ class Session:
     credential_id: str
     at: datetime
     step_up: bool
+    user_verified: bool
     known: Person
 
 
@@ -120,6 +122,7 @@ async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool
         credential_id=credential_id,
         at=proof.at,
         step_up=bool(output.get("step_up")) or state is StandingState.STEP_UP,
+        user_verified=output.get("user_verified") is True,
         known=known,
     )
 
@@ -127,11 +130,14 @@ async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool
 async def operator_of(world: World, req: HttpRequest, client: Any, *, fresh: bool) -> Session:
     """Who is asking, an operator by the directory's word. The host has seen the function key already.
 
-    Raises RefusedError as `session_of` does, and: step_up_required, operator_required.
+    Raises RefusedError as `session_of` does, and: step_up_required, operator_required, user_verification_required.
     """
     session = await full_session_of(world, req, client, fresh=fresh)
     if not has_role(session.known, world.settings.operator_role):
         raise RefusedError("operator_required")
+    # Whatever is policy for signing in: who decides about others is a person, and not whoever holds their device.
+    if not session.user_verified:
+        raise RefusedError("user_verification_required")
     return session
 
 

@@ -14,6 +14,7 @@ const NEXT_STEPS = {
   ceremony_unknown: "There is no such ceremony. Check the id; its history may have been purged.",
   credential_unknown: "This passkey is no longer there. Look the person up again.",
   operator_required: "Your account does not have the operator's role. Ask whoever keeps your directory for it.",
+  user_verification_required: "Your passkey has not checked that it is you. Sign out, and sign in with your PIN, fingerprint or face; a security key needs a PIN first.",
   step_up_required: "The service no longer trusts the kind of passkey that you have signed in with. Add another one on the sign-in page, and use that.",
 };
 

@@ -160,7 +160,12 @@ async def test_without_a_user_name_there_is_none(world: World, client: FakeClien
 async def test_whether_a_sign_in_is_to_be_stepped_up_is_told(client: FakeClient) -> None:
     """Of a completed one, also one that ended before there was such a thing; never what only its starter may ask for."""
     told = []
-    inner = {"code_challenge": CHALLENGE, "unknown_credential_id": "AQ", "mediation": "modal"}
+    inner = {
+        "code_challenge": CHALLENGE,
+        "unknown_credential_id": "AQ",
+        "mediation": "modal",
+        "user_verified": True,
+    }
     for members in ({"step_up": True, **inner}, {}):
         client.instances[AUTHENTICATION] = ended(AUTHENTICATION, "completed", **members)
         out = body_of(await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]

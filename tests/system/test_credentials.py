@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from demo import authenticator, ceremonies
-from demo.authenticator import Lie, Passkey
+from demo.authenticator import Flags, Lie, Passkey
 from demo.ceremonies import call, expect
 from passkeys.proof import challenge_of
 from tests.faults.evidence import acts_of, faults_of, gather, read_audit, wait_until_settled
@@ -264,6 +264,26 @@ def test_the_documents_at_fixed_places(host: RunningHost) -> None:
     endpoints = expect(call(host.url, "GET", "/.well-known/passkey-endpoints"), 200).body
     assert set(endpoints) == {"enroll", "manage"}
     assert call(host.url, "GET", "/authenticators/ee882879-721c-4913-9775-3dfcce97072a/icon").status == 404
+
+
+def test_an_operator_who_was_only_present_decides_nothing(tmp_path: Path) -> None:
+    """Where user verification is not demanded of everybody, it still is of operators; their own passkeys they may see."""
+    env = {**ENV, "PASSKEYS_USER_VERIFICATION": "preferred"}
+    with running_host(state=tmp_path / "state", env=env) as host:
+        _, ada = new(host)
+        graces, _ = new(host, "grace")
+        present, verified = (
+            sign_in(host.url, graces, lie=Lie(flags=Flags.USER_PRESENT)),
+            sign_in(host.url, graces),
+        )
+        assert (present.answer.outcome, len(present.listed())) == ("completed", 1)
+        assert "user_verified" not in present.answer.body["output"]
+        adas = ada.listed()[0]["id"]
+        asked = ("POST", f"/operations/credentials/{adas}/disable", {"reason": "lost"})
+        refused = present.operate(*asked)
+        assert (refused.status, refused.body["code"]) == (403, "user_verification_required")
+        assert ada.listed()[0]["standing"] == "active"
+        assert expect(verified.operate(*asked), 200).body["standing"] == "disabled"
 
 
 def test_every_act_is_on_the_record_once(tmp_path: Path) -> None:
