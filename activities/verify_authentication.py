@@ -8,11 +8,13 @@ from passkeys import usernames
 from passkeys.conformance import policy_for
 from passkeys.credentials import (
     CredentialRecord,
+    Standing,
     StandingState,
     Usage,
     Verdict,
     credential_name,
     dump_usage,
+    holder_of,
     load_credential,
     load_usage,
     remembered,
@@ -67,8 +69,9 @@ async def verify_authentication(world: World, request: Json) -> Json:
         return _refused(malformed.code)
     offered = authentication_offer(request["publicKey"], person=await _started_for(world, request))
     record, found = await _looked_up(world, response, offered)
-    state = state_of(await standing_of(world.store, record.credential_id))
-    refusal = _refusal(await world.decoy_key(), response, offered, state, found=found)
+    standing = await standing_of(world.store, record.credential_id)
+    state = state_of(standing)
+    refusal = _refusal(await world.decoy_key(), response, offered, standing, found=found)
     try:
         while True:
             usage, document = await _usage(world, record.credential_id)
@@ -136,24 +139,28 @@ def _refusal(
     key: bytes,
     response: AuthenticationResponse,
     offered: AuthenticationOffer,
-    state: StandingState,
+    standing: Standing | None,
     *,
     found: bool,
 ) -> RejectionCode | None:
     """Why the credential is refused whatever the answer says, or None.
 
     Unknown is only what we have never named ourselves: that alone may be told outside. A removed one is unknown, whatever
-    of it is still to be cleared away.
+    of it is still to be cleared away, to its holder: to whoever has only seen it in a list, long ago, it must not become
+    what a decoy never does.
     """
     decoy = is_decoy(key, response.raw_id)  # looked at for every one: it takes time
+    holder = holder_of(encode_base64url(response.raw_id), response.user_handle or b"")  # this too
+    state = state_of(standing)
     if found and state in USABLE:
         return None
     if found and state is StandingState.DISABLED:
         return RejectionCode.CREDENTIAL_DISABLED
     if decoy:
         return RejectionCode.CREDENTIAL_DECOY
+    removed = standing is not None and state is StandingState.REMOVED and standing.holder != holder
     listed = response.raw_id in offered.allowed_credentials
-    return RejectionCode.CREDENTIAL_GONE if listed else RejectionCode.CREDENTIAL_UNKNOWN
+    return RejectionCode.CREDENTIAL_GONE if listed or removed else RejectionCode.CREDENTIAL_UNKNOWN
 
 
 def _judge(

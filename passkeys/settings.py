@@ -571,11 +571,6 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = 
         "PASSKEYS_CERTIFICATION: nobody could enrol, since without PASSKEYS_METADATA no model is known to be certified.",
     ),
     (
-        ("unknown_models", "attestation_trust"),
-        lambda unknown, trust: unknown == "refuse" and trust == "any",
-        "PASSKEYS_UNKNOWN_MODELS='refuse': anybody can claim a known AAGUID while PASSKEYS_ATTESTATION_TRUST='any'; set that to 'trusted'.",
-    ),
-    (
         ("certification", "attestation_trust"),
         lambda certification, trust: certification != "none" and trust == "any",
         "PASSKEYS_CERTIFICATION: anybody can claim a certified model's AAGUID while PASSKEYS_ATTESTATION_TRUST='any'; set that to 'trusted'.",

@@ -1,15 +1,23 @@
 /**
- * The operator's page: the recent ceremonies, and one of them step by step.
+ * The operators' page: the recent ceremonies, one of them step by step, people's passkeys, recoveries.
  *
- * The fragment is the place: empty for the list, a ceremony's id for that ceremony, so that both can be linked to, and the
- * browser's Back works. The key lives in `key` alone.
+ * The fragment is the place: empty for the list, a ceremony's id for that ceremony, `people`, `recovery=` and an id, so that each can
+ * be linked to, and the browser's Back works. The key lives in `key` alone.
  */
 
-import { oneCeremony, recentCeremonies } from "./operations_api.js";
+import { fillFacts, made, tell as tellIn } from "./elements.js";
+import { metadataLine } from "./metadata.js";
+import { metadataOf, oneCeremony, recentCeremonies } from "./operations_api.js";
+import { createOperator } from "./operator.js";
+import { createPeople } from "./people.js";
+import { createRecoveries } from "./recoveries.js";
 import { clock, drawTimeline, duration } from "./timeline.js";
 
-const CEREMONY_ID = /^(registration|authentication)-[0-9a-f]{32}$/;
-const KINDS = { registration: "Registration", authentication: "Sign-in" };
+const CEREMONY_ID = /^(registration|authentication|recovery)-[0-9a-f]{32}$/;
+const RECOVERY = /^recovery=(recovery-[0-9a-f]{32})$/;
+const PEOPLE = "people";
+const VIEWS = ["gate", "list", "detail", "people", "recovery"];
+const KINDS = { registration: "Registration", authentication: "Sign-in", recovery: "Recovery" };
 const OUTCOMES = {
   completed: ["Completed", "good"],
   rejected: ["Rejected", "bad"],
@@ -34,6 +42,23 @@ let key = null;
 let ceremonies = [];
 let asked = 0; // the newest request: an older one that answers later is not shown
 
+const operator = createOperator({
+  bar: $("operator"),
+  words: $("operator-words"),
+  error: $("operator-error"),
+  enter: $("operator-enter"),
+  leave: $("operator-leave"),
+  onChange: () => people.forget(),
+});
+const recoveries = createRecoveries({
+  show: (title) => show("recovery", title, { focus: true }),
+  announce,
+  operator,
+  key: () => key,
+  onLeave: () => (location.hash = PEOPLE),
+});
+const people = createPeople({ key: () => key, operator, recoveries, lock: (error) => lock({ error: error.message }) });
+
 $("gate-form").addEventListener("submit", (event) => {
   event.preventDefault();
   unlock($("key").value.trim());
@@ -46,8 +71,9 @@ $("find").addEventListener("submit", (event) => {
   event.preventDefault();
   find($("find-id").value.trim());
 });
-addEventListener("hashchange", () => key && go());
-lock({ focus: false });
+addEventListener("hashchange", () => (key || RECOVERY.test(place())) && go());
+if (RECOVERY.test(place())) go(); // whoever was sent the link confirms with a passkey, and needs no key
+else lock({ focus: false });
 
 /** The ceremony id in the address, or "" for the list. */
 function place() {
@@ -55,7 +81,17 @@ function place() {
 }
 
 function go() {
+  recoveries.leave();
+  const [, recovery] = RECOVERY.exec(place()) ?? [];
+  if (recovery) return recoveries.enter(recovery);
+  if (place() === PEOPLE) return showPeople();
   return place() ? showDetail(place()) : showList();
+}
+
+function showPeople() {
+  asked += 1;
+  people.enter();
+  show("people", "People", { focus: true });
 }
 
 /** Forget the key and everything that was shown with it. */
@@ -63,12 +99,15 @@ function lock({ focus = true, error = "" } = {}) {
   asked += 1;
   key = null;
   ceremonies = [];
+  tell("metadata", "");
+  operator.forget();
+  recoveries.forget();
+  people.forget();
   for (const shown of ["rows", "timeline", "summary", "audit", "audit-json"]) $(shown).replaceChildren();
   $("key").value = "";
   tell("key-error", error);
   $("key").setAttribute("aria-invalid", String(Boolean(error)));
   show("gate", "Operations", { focus: false });
-  $("lock").hidden = true;
   if (focus) $("key").focus();
 }
 
@@ -85,7 +124,17 @@ async function showList({ focus = true } = {}) {
   if (found !== null) ceremonies = found;
   show("list", "Recent ceremonies", { focus });
   drawRows();
+  drawMetadata();
   if (found !== null) $("as-of").textContent = `As of ${clock(new Date().toISOString()).slice(0, 8)}`;
+}
+
+/** A line of its own, beside the list: what it cannot show, it leaves out. */
+async function drawMetadata() {
+  const mine = key;
+  const { words, wrong } = await metadataOf(mine).then(metadataLine).catch(() => ({ words: "", wrong: false }));
+  if (mine !== key) return;
+  tell("metadata", words);
+  $("metadata").classList.toggle("wrong", wrong);
 }
 
 async function showDetail(id, { focus = true } = {}) {
@@ -113,12 +162,11 @@ async function ask(request, errorId) {
     const result = await request();
     if (mine !== asked) return undefined;
     tell(errorId, "");
-    $("lock").hidden = false;
     return result;
   } catch (error) {
     if (mine !== asked) return undefined;
     if (error.code === "key_refused") return void lock({ error: error.message });
-    if (error.code === "host_unreachable" && $("lock").hidden) return void lock({ error: error.message });
+    if (error.code === "host_unreachable" && !$("gate").hidden) return void lock({ error: error.message });
     tell(errorId, error.message);
     return null;
   } finally {
@@ -167,7 +215,7 @@ function row(ceremony) {
 
 function drawDetail(ceremony) {
   drawTimeline($("timeline"), ceremony.timeline);
-  facts($("summary"), [
+  fillFacts($("summary"), [
     ["Outcome", badge(ceremony)],
     ["Reason", ceremony.reason && spaced(ceremony.reason)],
     ["Stage", ceremony.outcome ? null : (STAGES[ceremony.stage] ?? ceremony.stage)],
@@ -179,7 +227,7 @@ function drawDetail(ceremony) {
   $("audit-missing").hidden = audit !== null;
   $("audit-raw").hidden = audit === null;
   $("audit-json").textContent = audit ? JSON.stringify(audit, null, 2) : "";
-  facts($("audit"), audit === null ? [] : [
+  fillFacts($("audit"), audit === null ? [] : [
     ["Person", audit.person],
     ["Passkey", audit.credential_id && made("code", "", audit.credential_id)],
     ["Network", audit.network],
@@ -216,26 +264,17 @@ function roughly({ createdTime, lastUpdatedTime }) {
   return seconds < 60 ? `${seconds} s` : duration(seconds * 1000);
 }
 
-function facts(list, rows) {
-  list.replaceChildren();
-  for (const [name, value] of rows) {
-    if (value === null || value === undefined || value === "") continue;
-    const line = list.appendChild(document.createElement("div"));
-    line.appendChild(document.createElement("dt")).textContent = name;
-    line.appendChild(document.createElement("dd")).append(value);
-  }
-  list.hidden = list.childElementCount === 0;
-}
-
 function show(view, title, { focus }) {
-  for (const name of ["gate", "list", "detail"]) $(name).hidden = name !== view;
+  for (const name of VIEWS) $(name).hidden = name !== view;
+  $("lock").hidden = $("nav").hidden = !key;
+  for (const link of $("nav").querySelectorAll("a")) link.toggleAttribute("aria-current", false);
+  if (["list", "people"].includes(view)) $("nav").querySelector(view === "list" ? '[href="#"]' : `[href="#${PEOPLE}"]`).setAttribute("aria-current", "page");
   document.title = `${title} · Durable Passkeys`;
   if (focus) $(`${view}-title`).focus();
 }
 
 function tell(id, words) {
-  $(id).textContent = words;
-  $(id).hidden = !words;
+  tellIn($(id), words);
 }
 
 function announce(words) {
@@ -244,11 +283,4 @@ function announce(words) {
 
 function spaced(code) {
   return code.replaceAll("_", " ");
-}
-
-function made(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.textContent = text;
-  return element;
 }

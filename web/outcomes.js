@@ -41,11 +41,11 @@ const ENDINGS = {
   },
   refused: {
     badge: "Not allowed",
-    title: { default: "This account cannot be used now", recovery: "You may not confirm this recovery" },
+    title: { default: "This account cannot be used now", recovery: "The recovery was not confirmed" },
     lead: {
       registration: "The passkey was not stored. The account may be switched off, or the link was used meanwhile. Ask whoever sent you the link.",
       authentication: "Your passkey is fine, but the account may not sign in at present. Ask the people who look after your account.",
-      recovery: "It takes an operator who is neither the one who started it nor the person it is for. This recovery is over; whoever started it can start another one.",
+      recovery: "It takes an operator who is neither the one who started it nor the person it is for. It is over; whoever started it can start another one.",
     },
     next: "home",
   },

@@ -10,7 +10,7 @@ import { signalAccepted } from "./signals.js";
 
 const LONGEST_NAME = 64;
 const STANDINGS = {
-  disabled: ["bad", "Disabled", "An operator has disabled this passkey: it signs nobody in. If you still have it, ask them why. If you do not, remove it."],
+  disabled: ["bad", "Disabled", "It signs nobody in any more. If you still have it, ask the people who look after your account why. If you do not, remove it."],
   step_up: ["warn", "Replace it", "The service no longer trusts this kind of passkey. It only opens this list. Add another one, then remove this one."],
 };
 
@@ -34,7 +34,9 @@ export function createPasskeys({ list, title, status, hint, announce, signInAgai
       draw();
       signalAccepted(signals);
     } catch (error) {
-      if (mine === session) fail(error, "see your passkeys", () => {}); // coming back, they are asked for anyway
+      if (mine !== session) return;
+      if (held.length === 0) list.replaceChildren(again());
+      fail(error, "see your passkeys", () => {}); // coming back, they are asked for anyway
     } finally {
       list.removeAttribute("aria-busy");
     }
@@ -58,7 +60,7 @@ export function createPasskeys({ list, title, status, hint, announce, signInAgai
       say("This passkey is no longer there.");
       return void load();
     }
-    if (error.code === "host_unreachable") return say("The service does not answer. Check that you are online, and try again.", "bad");
+    if (error.code === "host_unreachable") return say("The service does not answer. Check that you are online, then try again.", "bad");
     say(error.detail || "That did not work. Try again in a minute.", "bad");
   }
 
@@ -153,6 +155,20 @@ export function createPasskeys({ list, title, status, hint, announce, signInAgai
     if (!session.stepUp) actions.append(action("do-rename", "Rename", name, () => rename(passkey, line)));
     actions.append(action("do-remove", "Remove", name, () => remove(passkey)));
     line.append(emblem(passkey), body);
+    return line;
+  }
+
+  /** In place of a list that could not be had. */
+  function again() {
+    const line = made("li", "holding-wait");
+    const button = made("button", "secondary", "Try again");
+    button.type = "button";
+    button.addEventListener("click", async () => {
+      say("");
+      await load();
+      title.focus(); // the button is gone, or another one is in its place
+    });
+    line.append(button);
     return line;
   }
 

@@ -11,6 +11,7 @@ from types import FrameType
 
 import pytest
 
+from activities.change_credential import change_credential
 from activities.issue_authentication_challenge import issue_authentication_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.own_credentials import MAX_LISTED
@@ -212,6 +213,18 @@ async def test_unknown_is_only_what_we_never_named(world: World, store: Counting
     decoy = from_base64url((await listed(world, "eve"))[0]["id"])
     verdict = await sign_in(world, stranger(), lie=Lie(credential_id=decoy))
     assert verdict["reason"] == "credential_decoy"  # also where no name was given
+
+
+async def test_a_removed_one_is_unknown_to_its_holder_alone(world: World, store: Counting) -> None:
+    """Whoever has once seen its id in a list must not learn from the signal that it was somebody's: no decoy ever says so."""
+    passkey = await enrolled(world, "ada")
+    seen = from_base64url((await listed(world, "ada"))[0]["id"])
+    removal = {"act_id": "act-" + "1" * 32, "act": "remove", "credential_id": passkey.id, "person": "ada"}
+    await change_credential(world, {**removal, "by": "ada", "reason": None, "name": None, "last": True})
+    by_id = await sign_in(world, stranger(), lie=Lie(credential_id=seen))
+    without_handle = await sign_in(world, passkey, lie=Lie(no_user_handle=True))
+    assert by_id["reason"] == without_handle["reason"] == "credential_gone"
+    assert (await sign_in(world, passkey))["reason"] == "credential_unknown"
 
 
 async def test_every_refusal_costs_what_a_wrong_signature_costs(world: World, store: Counting) -> None:

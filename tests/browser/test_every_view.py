@@ -77,30 +77,30 @@ def tab_to(visitor: Visitor, name: str) -> None:
     pytest.fail(f"Tab does not lead to {name!r}")
 
 
-def test_enrol_sign_in_and_sign_out_by_keyboard_alone(visitor: Visitor) -> None:
+def test_enrol_sign_in_and_sign_out_by_keyboard_alone(newcomer: Visitor) -> None:
     """Each view hands the focus to its heading; Tab and Enter do the rest."""
-    keyboard = visitor.page.keyboard
-    visitor.go(f"/#ticket={issue_ticket(visitor.host, 'ada')}")
-    visitor.heading("Create your passkey")
-    tab_to(visitor, "Create a passkey")
+    keyboard = newcomer.page.keyboard
+    newcomer.go(f"/#ticket={issue_ticket(newcomer.host, newcomer.person)}")
+    newcomer.heading("Create your passkey")
+    tab_to(newcomer, "Create a passkey")
     keyboard.press("Enter")
-    expect(visitor.heading("Your passkey is ready")).to_be_focused()
-    tab_to(visitor, "Sign in with it")
+    expect(newcomer.heading("Your passkey is ready")).to_be_focused()
+    tab_to(newcomer, "Sign in with it")
     keyboard.press("Enter")
-    expect(visitor.heading("Ada Lovelace")).to_be_focused()
-    visitor.consents(False)
-    tab_to(visitor, "Sign out")
+    expect(newcomer.heading(newcomer.name)).to_be_focused()
+    newcomer.consents(False)
+    tab_to(newcomer, "Sign out")
     keyboard.press("Enter")
-    expect(visitor.heading("Sign in")).to_be_focused()
-    tab_to(visitor, "User name optional")
+    expect(newcomer.heading("Sign in")).to_be_focused()
+    tab_to(newcomer, "User name optional")
     keyboard.press("Enter")  # in the field: as good as the button
-    visitor.heading("Follow your browser")
-    tab_to(visitor, "Cancel")
+    newcomer.heading("Follow your browser")
+    tab_to(newcomer, "Cancel")
     keyboard.press("Enter")
-    expect(visitor.heading("You cancelled")).to_be_focused()
-    tab_to(visitor, "Back")
+    expect(newcomer.heading("You cancelled")).to_be_focused()
+    tab_to(newcomer, "Back")
     keyboard.press("Enter")
-    expect(visitor.heading("Sign in")).to_be_focused()
+    expect(newcomer.heading("Sign in")).to_be_focused()
 
 
 def test_an_operator_by_keyboard_alone(visitor: Visitor) -> None:
@@ -120,6 +120,79 @@ def test_an_operator_by_keyboard_alone(visitor: Visitor) -> None:
     tab_to(visitor, "All ceremonies")
     keyboard.press("Enter")
     expect(visitor.heading("Recent ceremonies")).to_be_focused()
+
+
+def test_passkeys_are_looked_after_by_keyboard_alone(newcomer: Visitor) -> None:
+    """Rename, keep, add and remove: each step leaves the focus where the next one is expected."""
+    keyboard = newcomer.page.keyboard
+    newcomer.enrol()
+    newcomer.signs_in_after_enrolment()
+    tab_to(newcomer, "Rename Passkey on a device")
+    keyboard.press("Enter")
+    keyboard.type("Laptop")
+    keyboard.press("Enter")
+    expect(newcomer.page.get_by_role("button", name="Rename Laptop")).to_be_focused()
+    newcomer.plug_in()
+    newcomer.consents(False)
+    tab_to(newcomer, "Add a passkey")
+    keyboard.press("Enter")
+    expect(newcomer.page.locator("#passkeys-status")).to_contain_text("new passkey is ready")
+    expect(newcomer.heading(newcomer.name)).to_be_focused()
+    tab_to(newcomer, "Remove Security key")
+    keyboard.press("Enter")
+    expect(newcomer.page.get_by_role("button", name="Keep it")).to_be_focused()
+    keyboard.press("Enter")
+    expect(newcomer.page.get_by_role("button", name="Remove Security key")).to_be_focused()
+    keyboard.press("Enter")
+    keyboard.press("Shift+Tab")
+    assert focused(newcomer) == "Remove it"
+    keyboard.press("Enter")
+    expect(newcomer.page.locator("#passkeys-title")).to_be_focused()
+    expect(newcomer.holdings()).to_have_count(1)
+
+
+def test_a_dialog_keeps_the_focus(newcomer: Visitor) -> None:
+    """Behind an open question nothing can be reached, and Escape is no."""
+    newcomer.enrol()
+    newcomer.signs_in_after_enrolment()
+    remove = newcomer.page.get_by_role("button", name="Remove Passkey on a device")
+    remove.click()
+    seen = set()
+    for _ in range(6):
+        newcomer.page.keyboard.press("Tab")
+        seen.add(
+            focused(newcomer) if newcomer.page.evaluate("document.activeElement !== document.body") else ""
+        )
+    assert seen - {""} <= {
+        "I know that I will be signed out, and that only an operator can let me back in.",
+        "Remove my last passkey",
+        "Keep it",
+    }
+    newcomer.page.keyboard.press("Escape")
+    expect(remove).to_be_focused()
+
+
+def test_an_operator_disables_a_passkey_by_keyboard_alone(newcomer: Visitor, browser: Browser) -> None:
+    """From the key to the person, the reason and the outcome."""
+    newcomer.enrol()
+    with visiting(browser, newcomer.host, person="grace") as operator:
+        operator.enrol()
+        keyboard = operator.page.keyboard
+        operator.go("/operations#people")
+        tab_to(operator, "Function key")
+        keyboard.type(FUNCTION_KEY)
+        keyboard.press("Enter")
+        expect(operator.heading("People")).to_be_focused()
+        tab_to(operator, "Person")
+        keyboard.type(newcomer.person)
+        keyboard.press("Enter")
+        expect(operator.page.locator("#person-title")).to_be_focused()
+        tab_to(operator, "Disable Passkey")
+        keyboard.press("Enter")
+        expect(operator.page.get_by_label("Reason, for the audit trail")).to_be_focused()
+        keyboard.type("Left in a taxi")
+        keyboard.press("Enter")
+        expect(operator.page.get_by_role("button", name="Enable Passkey")).to_be_focused()
 
 
 def test_stages_are_spoken(visitor: Visitor) -> None:

@@ -203,7 +203,7 @@ def test_a_disabled_passkey_says_so(newcomer: Visitor) -> None:
     newcomer.is_signed_in()
     listed = newcomer.holdings().filter(has_text="Security key")
     expect(listed).to_contain_text("Disabled")
-    expect(listed).to_contain_text("ask them why")
+    expect(listed).to_contain_text("ask the people who look after your account")
     newcomer.page.get_by_role("button", name="Remove Security key").click()
     expect(newcomer.page.get_by_role("dialog")).to_contain_text("It is disabled")
 
@@ -229,3 +229,17 @@ def test_a_session_to_be_stepped_up_opens_the_list_alone(newcomer: Visitor) -> N
     newcomer.is_signed_in()
     expect(newcomer.page.locator("#signed-in-badge")).to_have_text("Signed in")
     expect(newcomer.page.locator("#step-up")).to_be_hidden()
+
+
+def test_a_list_that_cannot_be_had_is_asked_for_again(newcomer: Visitor) -> None:
+    """The page says that the service does not answer, and one press brings the list."""
+    newcomer.expects_failed_loads = True
+    newcomer.enrol()
+    newcomer.page.route("**/credentials", lambda route: route.abort("connectionrefused"))
+    newcomer.press("Sign in with it")
+    assert "does not answer" in status(newcomer)
+    newcomer.page.unroute("**/credentials")
+    newcomer.press("Try again")
+    expect(newcomer.holdings()).to_have_count(1)
+    expect(newcomer.page.locator("#passkeys-title")).to_be_focused()
+    expect(newcomer.page.locator("#passkeys-status")).to_be_hidden()

@@ -76,23 +76,24 @@ def test_the_button_uses_the_ceremony_that_autofill_held_ready(visitor: Visitor)
     assert [body_of(request)["mediation"] for request in seen] == ["conditional"]
 
 
-def test_every_start_carries_a_proof_key_of_its_own(visitor: Visitor) -> None:
+def test_every_start_carries_a_proof_key_of_its_own(newcomer: Visitor) -> None:
     """A challenge of 32 bytes with each start, never the same twice; a name only where one was typed."""
-    visitor.consents(False)
-    seen = starts(visitor)
-    with visitor.page.expect_response("**/authentications"):
-        visitor.go()
-    visitor.page.get_by_label("User name").fill(" ada ")
-    visitor.press("Sign in with a passkey")
-    visitor.heading("Follow your browser")
-    visitor.press("Cancel")
-    visitor.press("Try again")
-    visitor.heading("Follow your browser")
+    newcomer.enrol()
+    newcomer.consents(False)
+    seen = starts(newcomer)
+    with newcomer.page.expect_response("**/authentications"):
+        newcomer.go()
+    newcomer.page.get_by_label("User name").fill(f" {newcomer.person} ")
+    newcomer.press("Sign in with a passkey")
+    newcomer.heading("Follow your browser")
+    newcomer.press("Cancel")
+    newcomer.press("Try again")
+    newcomer.heading("Follow your browser")
     bodies = [body_of(request) for request in seen]
     assert [(body["mediation"], body.get("username")) for body in bodies] == [
         ("conditional", None),
-        ("modal", "ada"),
-        ("modal", "ada"),
+        ("modal", newcomer.person),
+        ("modal", newcomer.person),
     ]
     challenges = [body["code_challenge"] for body in bodies]
     assert len(set(challenges)) == 3

@@ -4,8 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.browser.visitor import Visitor
+from passkeys.credentials import StandingState
+from tests.browser.standings import decide
+from tests.browser.visitor import Visitor, visiting
 from tests.hosts import FUNCTION_KEY
+
+# A passkey as the service lists it, for the views that others of the same person would change.
+LONE = {
+    "id": "AAAA",
+    "name": None,
+    "authenticator": {
+        "aaguid": "00000000-0000-0000-0000-000000000000",
+        "name": None,
+        "icon": None,
+        "proven": False,
+    },
+    "createdAt": "2026-11-03T09:12:00.000Z",
+    "lastUsedAt": None,
+    "synced": False,
+    "backedUp": False,
+    "transports": ["internal"],
+    "standing": "active",
+    "current": True,
+}
 
 
 def sign_in(visitor: Visitor) -> None:
@@ -70,8 +91,84 @@ def enrolled(visitor: Visitor) -> None:
 
 def signed_in(visitor: Visitor) -> None:
     visitor.enrol()
+    visitor.signs_in_after_enrolment()
+
+
+def passkeys_of_every_standing(visitor: Visitor) -> None:
+    key, old = visitor.plug_in(), visitor.plug_in(transport="nfc")
+    for authenticator, state in (
+        (key, StandingState.DISABLED),
+        (old, StandingState.STEP_UP),
+        (visitor.authenticator, None),
+    ):
+        for each in (key, old, visitor.authenticator):
+            visitor.consents(each == authenticator, each)
+        visitor.enrol()
+        if state:
+            decide(visitor.host, visitor.credential_ids(authenticator)[0], state)
+    visitor.signs_in_after_enrolment()
+    visitor.page.get_by_text("Disabled", exact=True).first.wait_for()
+
+
+def renaming(visitor: Visitor) -> None:
+    signed_in(visitor)
+    visitor.holdings().filter(has_text="In use now").get_by_role("button", name="Rename").click()
+    visitor.page.get_by_label("Name of this passkey").wait_for()
+
+
+def renamed(visitor: Visitor) -> None:
+    renaming(visitor)
+    visitor.page.get_by_label("Name of this passkey").fill(
+        "Laptop, in the kitchen, on the shelf above the bread" + " bin" * 3
+    )
+    visitor.press("Save")
+    visitor.page.get_by_role("heading", name="Laptop, in the kitchen").wait_for()
+
+
+def removing(visitor: Visitor) -> None:
+    signed_in(visitor)
+    visitor.holdings().filter(has_text="In use now").get_by_role("button", name="Remove").click()
+    visitor.page.get_by_role("dialog").wait_for()
+
+
+def removing_the_last(visitor: Visitor) -> None:
+    visitor.page.route(
+        "**/credentials", lambda route: route.fulfill(json={"credentials": [LONE], "signals": {}})
+    )
+    removing(visitor)
+    visitor.page.get_by_role("dialog", name="Remove your last passkey?").wait_for()
+
+
+def removed(visitor: Visitor) -> None:
+    removing(visitor)
+    visitor.consents(False)
+    visitor.press("Remove it")
+    visitor.heading("Sign in")
+
+
+def still_you(visitor: Visitor) -> None:
+    visitor.expects_failed_loads = True
+    visitor.page.route(
+        "**/credentials/*", lambda route: route.fulfill(status=401, json={"code": "session_stale"})
+    )
+    removing(visitor)
+    visitor.press("Remove it")
+    visitor.page.get_by_role("dialog", name="Is it still you?").wait_for()
+
+
+def stepped_up(visitor: Visitor) -> None:
+    visitor.enrol()
+    decide(visitor.host, visitor.credential_ids()[0], StandingState.STEP_UP)
+    visitor.signs_in_after_enrolment()
+    visitor.page.get_by_text("One more step").wait_for()
+
+
+def passkeys_unreachable(visitor: Visitor) -> None:
+    visitor.expects_failed_loads = True
+    visitor.page.route("**/credentials", lambda route: route.abort("connectionrefused"))
+    visitor.enrol()
     visitor.press("Sign in with it")
-    visitor.heading("Ada Lovelace")
+    visitor.page.get_by_text("The service does not answer.").wait_for()
 
 
 def outdated(visitor: Visitor) -> None:
@@ -107,10 +204,92 @@ def detail(visitor: Visitor) -> None:
     visitor.page.get_by_role("heading", name="Timeline").wait_for()
 
 
+def unlock(visitor: Visitor, place: str = "#people") -> None:
+    """Open a place of the operators' page with the function key."""
+    visitor.go(f"/operations{place}")
+    visitor.page.get_by_label("Function key").fill(FUNCTION_KEY)
+    visitor.press("Open")
+
+
+def look_up(visitor: Visitor, whom: str) -> None:
+    """Ask for somebody's passkeys, as an operator who is among people."""
+    visitor.page.get_by_label("Person", exact=True).fill(whom)
+    visitor.press("Show passkeys")
+
+
+def people(visitor: Visitor) -> None:
+    visitor.enrol("grace")
+    unlock(visitor)
+    visitor.heading("People")
+
+
+def person(visitor: Visitor) -> None:
+    people(visitor)
+    look_up(visitor, "grace")
+    visitor.holdings().first.wait_for()
+
+
+def disabling(visitor: Visitor) -> None:
+    person(visitor)
+    visitor.holdings().first.get_by_role("button").click()
+    visitor.page.get_by_role("dialog").wait_for()
+
+
+def not_an_operator(visitor: Visitor) -> None:
+    visitor.expects_failed_loads = True
+    visitor.enrol()
+    unlock(visitor)
+    look_up(visitor, "ada")
+    visitor.page.get_by_text("Your account does not have the operator's role.").wait_for()
+
+
+def recovery_waits(visitor: Visitor) -> None:
+    people(visitor)
+    look_up(visitor, "ada")
+    visitor.page.get_by_label("Reason, for the other operator").fill("Lost her phone on the train")
+    visitor.press("Start a recovery")
+    visitor.heading("Recovery of Ada Lovelace")
+
+
+def recovery_to_confirm(visitor: Visitor) -> None:
+    recovery_waits(visitor)
+    link = visitor.page.get_by_label("Link for the other operator").input_value()
+    visitor.page.goto("about:blank")
+    visitor.page.goto(link)
+    visitor.heading("Confirm a recovery")
+
+
+def recovery_not_confirmed(visitor: Visitor) -> None:
+    recovery_to_confirm(visitor)
+    visitor.press("Confirm with your passkey")  # by whoever started it
+    visitor.heading("The recovery was not confirmed")
+
+
+def recovery_confirmed(visitor: Visitor) -> None:
+    recovery_waits(visitor)
+    link = visitor.page.get_by_label("Link for the other operator").input_value()
+    browser = visitor.page.context.browser
+    assert browser is not None
+    with visiting(browser, visitor.host, person="katherine") as other:
+        other.enrol()
+        other.go(link.removeprefix(visitor.host.url))
+        other.press("Confirm with your passkey")
+        other.heading("The recovery is confirmed")
+    visitor.page.get_by_role("button", name="Show the ticket").wait_for()
+
+
+def ticket(visitor: Visitor) -> None:
+    recovery_confirmed(visitor)
+    visitor.press("Show the ticket")
+    visitor.heading("A new start for Ada Lovelace")
+
+
 VIEWS: Mapping[str, Callable[[Visitor], None]] = {
     view.__name__: view
     for view in (
         sign_in, enrol, prompt, connection_lost, canceled, prompt_closed, ticket_invalid, rate_limited,
-        enrolled, signed_in, outdated, gate, key_refused, listed, detail,
+        enrolled, signed_in, passkeys_of_every_standing, renaming, renamed, removing, removing_the_last, removed, still_you,
+        stepped_up, passkeys_unreachable, outdated, gate, key_refused, listed, detail, people, person, disabling,
+        not_an_operator, recovery_waits, recovery_to_confirm, recovery_not_confirmed, recovery_confirmed, ticket,
     )
 }  # fmt: skip

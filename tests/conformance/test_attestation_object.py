@@ -189,7 +189,7 @@ AUTHENTICATOR_DATA = [
     pytest.param(told(cose_key=lambda k: {**k, -1: 2}), "algorithm_not_offered", id="another curve"),
     pytest.param(
         told(cose_key=lambda k: b"\xa6" + cbor2.dumps(k)[1:] + b"\x03\x26"),
-        UNREADABLE,
+        "public_key_unreadable",
         id="a key with alg twice",
     ),
 ]

@@ -15,6 +15,7 @@ import importlib.util
 import json
 import re
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +67,8 @@ def main() -> int:
     )
     parser.add_argument("targets", nargs="*", help=", ".join(SHARES))
     chosen = parser.parse_args()
+    # Ended from outside, it ends what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     engine = chosen.engine or ("coverage" if importlib.util.find_spec("atheris") else "plain")
     if engine == "plain":
         print("Without coverage to guide it: atheris is not installed here.", flush=True)

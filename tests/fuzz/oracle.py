@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from passkeys.metadata import Model
 from passkeys.offer import AuthenticationOffer, RegistrationOffer
 from passkeys.policy import Policy
 from passkeys.response import AuthenticationResponse, RegistrationResponse
@@ -55,6 +56,7 @@ def check_registration(
     offered: RegistrationOffer,
     mediation: str,
     anchors: Sequence[bytes],
+    models: Mapping[str, Model],
     at: datetime,
 ) -> None:
     """Everything that an accepted registration claims."""
@@ -91,9 +93,13 @@ def check_registration(
     assert key[3] == verified.algorithm and key[3] in offered.algorithms, "algorithm"
     assert public_key(key) is not None, "the key is one"
     assert verified.aaguid == str(uuid.UUID(bytes=data[37:53])), "aaguid"
-    assert verified.aaguid not in policy.aaguids_denied, "denied model"
-    if policy.aaguids_allowed:
-        assert verified.aaguid in policy.aaguids_allowed and verified.attestation.model_proven, "model"
+    assert verified.aaguid not in policy.models.denied, "denied model"
+    if policy.models.allowed:
+        assert verified.aaguid in policy.models.allowed and verified.attestation.model_proven, "model"
+    known = models.get(verified.attestation.model or verified.aaguid)
+    assert known or (policy.models.unknown_allowed and not policy.models.certification), "unknown model"
+    statuses = {report.status for report in known.statuses} if known else set()
+    assert not statuses & policy.models.prohibited, "prohibited model"
     assert verified.sign_count == int.from_bytes(data[33:37], "big"), "sign count"
     told = (verified.user_present, verified.user_verified, verified.backup_eligible, verified.backup_state)
     assert told == tuple(bool(flags & bit) for bit in (0x01, 0x04, 0x08, 0x10)), "flags told"
@@ -289,10 +295,24 @@ def leads(chain: Sequence[bytes], anchors: Sequence[bytes], at: datetime) -> boo
 
 def _issued(one: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
-        one.verify_directly_issued_by(issuer)
+        # RFC 5280 §7.1: names are compared without regard to case and repeated spaces, which `cryptography` does not do.
+        if _folded(one.issuer) != _folded(issuer.subject):
+            return False
+        key: Any = issuer.public_key()
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(one.signature, one.tbs_certificate_bytes, ec.ECDSA(one.signature_hash_algorithm))
+        elif isinstance(key, rsa.RSAPublicKey):
+            padded = one.signature_algorithm_parameters
+            key.verify(one.signature, one.tbs_certificate_bytes, padded, one.signature_hash_algorithm)
+        else:
+            key.verify(one.signature, one.tbs_certificate_bytes)
     except Exception:
         return False
     return True
+
+
+def _folded(name: x509.Name) -> list[tuple[str, str]]:
+    return [(one.oid.dotted_string, " ".join(str(one.value).casefold().split())) for one in name]
 
 
 def numbers_of(signature: bytes) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from random import Random
 from types import MappingProxyType
@@ -19,15 +19,16 @@ from typing import Any
 import cbor2
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from webauthn.helpers import parse_authenticator_data
 
 from passkeys.attestation import ALL_FORMATS, STRICT, TrustAnchors, verify_statement
+from passkeys.authenticator_data import read_authenticator_data
 from passkeys.certificates import MAX_CERTIFICATES, ChainInvalid, verify_chain
 from passkeys.errors import MalformedResponse, MetadataInvalid, Rejection, RejectionCode
 from passkeys.extensions import EXTENSIONS, creation_inputs, request_inputs
-from passkeys.metadata import ModelPolicy, dump_metadata, judge_model, load_metadata
+from passkeys.metadata import Model, ModelPolicy, StatusReport, dump_metadata, judge_model, load_metadata
 from passkeys.metadata_blob import verify_blob
 from passkeys.offer import AuthenticationOffer, RegistrationOffer
+from passkeys.policy import Policy
 from passkeys.response import (
     encode_base64url,
     parse_authentication_response,
@@ -110,10 +111,23 @@ def _seeds_by_scene(seeds: Callable[[], tuple[bytes, ...]]) -> dict[int, list[in
 ASKED = creation_inputs(EXTENSIONS, protection_required=False)
 ENFORCED = creation_inputs(EXTENSIONS, protection_required=True)
 DEFAULT_ANCHORS = dict(ROOTED.by_format)
-MODEL = "8446ccb9-ab1d-b374-750b-2367ff6f3a1f"  # of none.ES256; others' are not it
+# Of packed.ES256, as metadata would know it.
+MODEL = "876ca4f5-2071-c3e9-b255-09ef2cdf7ed6"
 BY_MODEL = TrustAnchors(
     by_format=MappingProxyType(DEFAULT_ANCHORS), by_model=MappingProxyType({MODEL: (ROOT.der,)})
 )
+
+
+def models_with(*statuses: str) -> Mapping[str, Model]:
+    """Metadata of that model alone, with these reports."""
+    reports = tuple(StatusReport(status, None, None, None) for status in statuses)
+    return {MODEL: Model(MODEL, (), "a model", None, reports, (ROOT.der,))}
+
+
+def with_models(**changed: Any) -> Policy:
+    return dataclasses.replace(LAX, models=dataclasses.replace(LAX.models, **changed))
+
+
 ANYBODY = (ROOT.der,)
 
 
@@ -125,6 +139,7 @@ class Stance:
     offered: RegistrationOffer = OFFERED
     mediation: str = "modal"
     anchors: TrustAnchors = ROOTED
+    models: Mapping[str, Model] = field(default_factory=dict)
 
 
 STANCES = (
@@ -135,8 +150,12 @@ STANCES = (
     Stance(policy=dataclasses.replace(STRICT_POLICY, user_verification_required=False)),
     Stance(policy=STRICT_POLICY, mediation="conditional"),
     Stance(policy=dataclasses.replace(LAX, attestation_trusted_only=True)),
-    Stance(policy=dataclasses.replace(LAX, aaguids_denied=frozenset({MODEL}))),
-    Stance(policy=dataclasses.replace(LAX, aaguids_allowed=frozenset({MODEL})), anchors=BY_MODEL),
+    Stance(policy=dataclasses.replace(LAX, token_binding_checked=True, chains_exact=True)),
+    Stance(policy=with_models(denied=frozenset({MODEL}))),
+    Stance(policy=with_models(allowed=frozenset({MODEL})), anchors=BY_MODEL),
+    Stance(policy=with_models(), models=models_with("FIDO_CERTIFIED", "REVOKED")),
+    Stance(policy=with_models(certification="FIDO_CERTIFIED_L1"), models=models_with("FIDO_CERTIFIED_L2")),
+    Stance(policy=with_models(unknown_allowed=False), models=models_with("FIDO_CERTIFIED_L2")),
     Stance(policy=dataclasses.replace(LAX, backup_eligible_allowed=False), anchors=NOBODY),
     Stance(policy=dataclasses.replace(LAX, transports_allowed=frozenset({"usb"})), anchors=NOBODY),
     Stance(policy=dataclasses.replace(LAX, attestation_formats=frozenset({"none", "packed", "compound"}))),
@@ -197,6 +216,7 @@ def run_registration(data: bytes) -> str:
             offered=stance.offered,
             mediation=stance.mediation,
             trust_anchors=stance.anchors,
+            models=stance.models,
             at=NOW,
         )
     except Rejection as rejection:
@@ -209,6 +229,7 @@ def run_registration(data: bytes) -> str:
         offered=stance.offered,
         mediation=stance.mediation,
         anchors=() if stance.anchors is NOBODY else ANYBODY,
+        models=stance.models,
         at=NOW,
     )
     return ACCEPTED
@@ -223,7 +244,7 @@ def _named(rejection: Rejection) -> str:
 
 def _attested_id(attestation_object: bytes) -> bytes:
     try:
-        return bytes(ceremonies.attested_id(cbor2.loads(attestation_object)["authData"]))[:1100]
+        return bytes(ceremonies.attested_id(mutation.loads(attestation_object)["authData"]))[:1100]
     except Exception:
         return b""
 
@@ -407,8 +428,11 @@ def run_statement(data: bytes) -> str:
         fmt = ALL_FORMATS[given.policy % len(ALL_FORMATS)]
     encoded, auth_data = given.parts
     try:
-        statement = cbor2.loads(encoded)
-        parsed = parse_authenticator_data(auth_data)
+        parsed = read_authenticator_data(auth_data)
+    except Rejection as rejection:
+        return _named(rejection)
+    try:
+        statement = mutation.loads(encoded)
     except Exception:
         return "unreadable"
     if given.again:
@@ -484,7 +508,7 @@ def run_chain(data: bytes) -> str:
     chain *= 1 + given.scene % 3
     anchors = ((ROOT.der,), (links()[2],), (links()[0], ROOT.der))[given.policy % 3]
     try:
-        anchor = verify_chain(chain, anchors=anchors, at=NOW)
+        anchor = verify_chain(chain, anchors=anchors, at=NOW, exact=bool(given.policy & 0x80))
     except ChainInvalid:
         return "chain_invalid"
     assert anchor in anchors, "an anchor that was not asked for"

@@ -255,6 +255,7 @@ REGISTRATION_WRONGS = [
     Wrong(Code.CREDENTIAL_ID_TOO_LONG, "though the response names a shorter one", {"credential_id": LONG, "told": {"id": "AQID", "raw_id": b"\x01\x02\x03"}}),
     Wrong(Code.PUBLIC_KEY_UNREADABLE, "not on its curve", {"public_key": {**KEY, -3: bytes(32)}}),
     Wrong(Code.PUBLIC_KEY_UNREADABLE, "with its private key", {"public_key": {**KEY, -4: bytes(32)}}),
+    Wrong(Code.PUBLIC_KEY_UNREADABLE, "its algorithm twice", {"public_key": b"\xa6" + cbor2.dumps(KEY)[1:] + b"\x03\x26"}),
     Wrong(Code.PUBLIC_KEY_UNREADABLE, "a point of U2F", {"public_key": 4}),
     Wrong(Code.PUBLIC_KEY_UNREADABLE, "a key without its algorithm", {"public_key": {label: KEY[label] for label in (1, -1, -2, -3)}}),
     Wrong(Code.PUBLIC_KEY_WEAK, "an RSA key of 1024 bits", {"public_key": {1: 3, 3: -257, -1: b"\xff" * 128, -2: b"\x01\x00\x01"}}),

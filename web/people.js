@@ -1,0 +1,153 @@
+/** The people on the operators' page: one person's passkeys, taking one out of use or back into it, and starting a recovery. */
+
+import { instant, made, tell } from "./elements.js";
+import { decide, passkeysOf } from "./operations_api.js";
+import { ask } from "./question.js";
+
+const STANDINGS = { active: ["good", "Active"], disabled: ["bad", "Disabled"], step_up: ["warn", "To be replaced"] };
+
+const $ = (id) => document.getElementById(id);
+
+/**
+ * @param {{key: () => string, operator: object, recoveries: object, lock: (error: Error) => void}} page
+ */
+export function createPeople({ key, operator, recoveries, lock }) {
+  let shown = null; // the person whose passkeys are on the screen
+
+  $("look-up").addEventListener("submit", (event) => {
+    event.preventDefault();
+    lookUp($("person").value.trim());
+  });
+  $("recovery-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    recover();
+  });
+
+  async function lookUp(person) {
+    shown = null;
+    $("person-body").hidden = true;
+    const found = await attempt("see somebody's passkeys", (session) => passkeysOf(key(), session, person));
+    if (!found) return;
+    shown = found.person;
+    $("person-title").textContent = `Passkeys of ${shown}`;
+    draw(found.credentials);
+    $("recovery-reason").value = "";
+    $("person-body").hidden = false;
+    $("person-title").focus();
+  }
+
+  function draw(credentials) {
+    $("person-passkeys").replaceChildren(...credentials.map(item));
+    tell($("person-none"), credentials.length ? "" : "No passkey. Either there is no such person, or they have none now.");
+    drawStarted();
+  }
+
+  function drawStarted() {
+    const { started } = recoveries;
+    $("recovery-under-way").hidden = !started;
+    if (started) $("recovery-under-way").href = `#recovery=${started.id}`;
+  }
+
+  async function change(passkey, act) {
+    const disabling = act === "disable";
+    const name = titleOf(passkey);
+    const answer = await ask({
+      title: disabling ? `Disable ${name}?` : `Enable ${name}?`,
+      lead: disabling
+        ? `${passkey.person} can no longer sign in with it, and what they have signed in to with it ends. From outside, it looks like a passkey that does not exist.`
+        : `${passkey.person} can sign in with it again.`,
+      reason: "Reason, for the audit trail",
+      yes: disabling ? "Disable it" : "Enable it",
+      no: "Cancel",
+      tone: disabling ? "danger" : "primary",
+    });
+    if (!answer) return;
+    const changed = await attempt(`${act} a passkey`, (session) => decide(key(), session, passkey.id, act, answer.reason));
+    if (!changed) return;
+    const line = $("person-passkeys").querySelector(`[data-id="${CSS.escape(passkey.id)}"]`);
+    const fresh = item(changed);
+    line?.replaceWith(fresh);
+    fresh.querySelector("button").focus();
+    tell($("people-status"), `${name} is ${disabling ? "disabled" : "enabled again"}.`);
+  }
+
+  async function recover() {
+    const id = await attempt("start a recovery", () => recoveries.start(shown, $("recovery-reason").value.trim()), { acts: true });
+    if (id) location.hash = `recovery=${id}`;
+  }
+
+  /** The result of `act`, in the operator's session; undefined when it failed, or was given up, and the page says so. */
+  async function attempt(purpose, act, { acts = false } = {}) {
+    tell($("people-error"), "");
+    tell($("people-status"), "");
+    document.body.setAttribute("aria-busy", "true");
+    try {
+      return await (acts ? act() : operator.acting(purpose, act));
+    } catch (error) {
+      if (error.code === "key_refused") return void lock(error);
+      tell($("people-error"), error.message);
+      return undefined;
+    } finally {
+      document.body.removeAttribute("aria-busy");
+    }
+  }
+
+  function item(passkey) {
+    const name = titleOf(passkey);
+    const line = made("li", "holding");
+    line.dataset.id = passkey.id;
+    const body = made("div", "holding-body");
+    const [tone, standing] = STANDINGS[passkey.standing] ?? ["calm", passkey.standing];
+    const head = body.appendChild(made("div", "holding-head"));
+    head.append(made("h3", "", name), made("span", `badge ${tone}`, standing));
+    body.append(made("p", "holding-facts", whatItIs(passkey, name)));
+    const dates = made("p", "holding-facts");
+    const created = made("span", "", "Created ");
+    created.append(instant(passkey.createdAt));
+    const used = made("span", "", passkey.lastUsedAt ? "Last used " : "Not used yet");
+    if (passkey.lastUsedAt) used.append(instant(passkey.lastUsedAt));
+    dates.append(created, " ", used);
+    body.append(dates, made("code", "holding-id", passkey.id));
+    if (passkey.decision) body.append(decision(passkey.decision));
+    const act = passkey.standing === "disabled" ? "enable" : "disable";
+    const button = made("button", `quiet ${act === "disable" ? "do-remove" : ""}`, act === "disable" ? "Disable" : "Enable");
+    button.type = "button";
+    button.append(made("span", "visually-hidden", ` ${name}`));
+    button.addEventListener("click", () => change(passkey, act));
+    body.appendChild(made("div", "holding-actions")).append(button);
+    line.append(body);
+    return line;
+  }
+
+  return {
+    /** The view is on the screen again. */
+    enter: drawStarted,
+    /** Nobody is signed in any more, or somebody else: what was shown was for another pair of eyes. */
+    forget() {
+      shown = null;
+      $("person-body").hidden = true;
+      for (const id of ["person-title", "person-passkeys", "person-none"]) $(id).replaceChildren();
+      $("person").value = $("recovery-reason").value = "";
+      tell($("people-error"), "");
+      tell($("people-status"), "");
+    },
+  };
+}
+
+/** "YubiKey 5 Series, attested. On one device or key": a model that no attestation proves is what the passkey says of itself. */
+function whatItIs({ authenticator, synced }, title) {
+  const model = authenticator?.name ?? "Unknown model";
+  const proven = authenticator?.proven ? "attested" : "not attested";
+  const where = synced ? "Synced" : "On one device or key";
+  return model === title ? `Model ${proven}. ${where}` : `${model}, ${proven}. ${where}`;
+}
+
+function decision({ reason, by, at }) {
+  const line = made("p", "holding-advice", `${by === "metadata" ? "By the metadata of its model" : (by ?? "The service")}, `);
+  line.append(instant(at), `: ${reason ?? "no reason given"}`);
+  return line;
+}
+
+function titleOf({ name, authenticator }) {
+  return name || authenticator?.name || "Passkey";
+}
