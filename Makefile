@@ -8,11 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix demo bench kill-loop setup browser clean
+.PHONY: help run test check fix demo bench bench-verification fuzz kill-loop enumeration setup browser clean
 
 help:  ## list the commands
 	@echo "Durable Passkeys. Commands:"
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime  ## start the app on this machine: register and sign in at http://localhost:7071 (PORT=, STATE=)
 	@exec $(BIN)/python -m local_host --port $(PORT) --state $(STATE) \
@@ -36,8 +36,17 @@ demo: $(VENV)/.dev  ## the whole story in ten seconds, in the terminal
 bench: $(VENV)/.dev  ## measure ceremonies a second and where the time goes (minutes)
 	@$(BIN)/python -m bench
 
+bench-verification: $(VENV)/.dev  ## measure verifications a second beside bare webauthn and bare signatures (minutes)
+	@$(BIN)/python -m bench.verification
+
+fuzz: $(VENV)/.dev  ## fuzz the verifier to RUNS=10000000 executions in all (hours); goes on where it stopped
+	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),10000000)
+
 kill-loop: $(VENV)/.dev  ## kill the host at random for MINUTES=5 and check that nothing was lost
 	@$(BIN)/python -m tests.faults.kill_loop --minutes $(or $(MINUTES),5)
+
+enumeration: $(VENV)/.dev  ## study what outsiders can learn from sign-ins, at length, with its figures (minutes)
+	@$(BIN)/python -m tests.enumeration
 
 setup: $(VENV)/.dev  ## install everything into .venv
 
@@ -62,5 +71,5 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@touch $@
 
 clean:  ## remove the environment, caches and local state
-	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
+	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .schemathesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -36,6 +36,12 @@ from passkeys.settings import load
 from passkeys.world import bind, open_world
 from starters.authenticators import authenticator_icon
 from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
+from starters.conformance import (
+    assertion_options,
+    assertion_result,
+    attestation_options,
+    attestation_result,
+)
 from starters.credentials import credential, credentials
 from starters.metadata import operations_metadata
 from starters.operations import operations_ceremonies, operations_ceremony
@@ -108,6 +114,16 @@ for route, starter in (
 ):
     app.route(route=route)(app.durable_client_input(client_name="client")(starter))
 
+# The door for FIDO's conformance tools: without the setting there are no such routes.
+for route, starter in (
+    ("attestation/options", bind(world, attestation_options)),
+    ("attestation/result", bind(world, attestation_result)),
+    ("assertion/options", bind(world, assertion_options)),
+    ("assertion/result", bind(world, assertion_result)),
+):
+    if settings.conformance:
+        app.route(route=route)(app.durable_client_input(client_name="client")(starter))
+
 for route, starter in (
     ("operations/ceremonies", bind(world, operations_ceremonies)),
     ("operations/ceremonies/{id}", bind(world, operations_ceremony)),
@@ -126,7 +142,7 @@ for route, page in (
     ("/", home),
     ("assets/{*path}", asset),
     ("operations", operations_page),
-    ("openapi.json", openapi),
+    ("openapi.json", bind(world, openapi)),
     ("authenticators/{aaguid}/icon", bind(world, authenticator_icon)),
     (".well-known/webauthn", bind(world, well_known_webauthn)),
     (".well-known/passkey-endpoints", bind(world, well_known_passkey_endpoints)),

@@ -11,6 +11,7 @@ from passkeys.credentials import (
     credential_name,
     dump_marker,
     dump_standing,
+    holder_of,
     load_marker,
     load_standing,
     marker_name,
@@ -19,6 +20,7 @@ from passkeys.credentials import (
 )
 from passkeys.errors import AlreadyExists, Changed
 from passkeys.holdings import USABLE, holdings_of, marker_of, record_of
+from passkeys.response import decode_base64url
 from passkeys.store import Document
 from passkeys.world import World
 
@@ -88,7 +90,8 @@ async def _remove(world: World, request: Json) -> Json:
                     continue
                 return _refused(request, LAST)
         # No reason and no name: the tombstone stays, the person may ask to be forgotten.
-        tombstone = Standing(StandingState.REMOVED, None, None, _now(world), request["act_id"])
+        holder = holder_of(credential_id, decode_base64url(record.user_handle))
+        tombstone = Standing(StandingState.REMOVED, None, None, _now(world), request["act_id"], holder=holder)
         if await _decide(world, request, tombstone, document):
             break
     await world.store.delete(credential_name(credential_id))

@@ -5,7 +5,9 @@ from datetime import timedelta
 from activities.own_credentials import own_credentials, read_as_many
 from activities.retries import Json, retried
 from passkeys import decoys, options, usernames
+from passkeys.conformance import as_wished, wishes_in
 from passkeys.credentials import CredentialDescriptor
+from passkeys.policy import decoy_models
 from passkeys.world import World
 
 
@@ -13,7 +15,7 @@ from passkeys.world import World
 async def issue_authentication_challenge(world: World, request: Json) -> Json:
     """Make PublicKeyCredentialRequestOptionsJSON with a fresh challenge.
 
-    request: {"ceremony_id", "deadline_seconds", "username": token}; result: {"publicKey", "expires_at"}. Without
+    request: {"ceremony_id", "deadline_seconds", "username": token, "wishes"}; result: {"publicKey", "expires_at"}. Without
     `username`, for any passkey of this RP; it then asks nobody, so it cannot fail. With it, for those of the person whose
     name that is, or for the name's decoys. Run again, it makes another challenge; the one that the history kept counts.
     """
@@ -26,7 +28,8 @@ async def issue_authentication_challenge(world: World, request: Json) -> Json:
         allow=() if username is None else await _listed(world, username),
     )
     expires_at = world.clock() + timedelta(seconds=deadline_seconds)
-    return {"publicKey": public_key, "expires_at": expires_at.isoformat()}
+    wished = as_wished(public_key, wishes_in(request, world.settings))
+    return {"publicKey": wished, "expires_at": expires_at.isoformat()}
 
 
 async def _listed(world: World, username: str) -> list[CredentialDescriptor]:
@@ -35,7 +38,8 @@ async def _listed(world: World, username: str) -> list[CredentialDescriptor]:
     The directory is not asked: whom it has disabled is answered as before, and learns so when signing in.
     """
     key = await world.decoy_key()
-    made = decoys.descriptors(key, username)  # for everybody, since it takes time
+    # For everybody, since it takes time.
+    made = decoys.descriptors(key, username, decoy_models(world.settings))
     person = await usernames.find(world.store, username)
     own = await own_credentials(world.store, username if person is None else person)
     if own:

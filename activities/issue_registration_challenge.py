@@ -6,6 +6,7 @@ from datetime import timedelta
 from activities.own_credentials import own_credentials
 from activities.retries import Json, retried
 from passkeys import credentials, options, usernames
+from passkeys.conformance import as_wished, wishes_in
 from passkeys.errors import AlreadyExists, DirectoryUnavailable
 from passkeys.world import World
 
@@ -14,8 +15,8 @@ from passkeys.world import World
 async def issue_registration_challenge(world: World, request: Json) -> Json:
     """Make PublicKeyCredentialCreationOptionsJSON with a fresh challenge.
 
-    request: {"ceremony_id", "person", "deadline_seconds"}; result: {"publicKey", "expires_at"}. Run again, it
-    makes another challenge; the ceremony knows the one whose result the history kept, and no other counts.
+    request: {"ceremony_id", "person", "deadline_seconds", "wishes"}; result: {"publicKey", "expires_at"}. Run again,
+    it makes another challenge; the ceremony knows the one whose result the history kept, and no other counts.
     """
     person: str = request["person"]
     public_key = options.creation_options(
@@ -29,7 +30,8 @@ async def issue_registration_challenge(world: World, request: Json) -> Json:
         mediation=request.get("mediation", "modal"),
     )
     expires_at = world.clock() + timedelta(seconds=request["deadline_seconds"])
-    return {"publicKey": public_key, "expires_at": expires_at.isoformat()}
+    wished = as_wished(public_key, wishes_in(request, world.settings))
+    return {"publicKey": wished, "expires_at": expires_at.isoformat()}
 
 
 async def _user_handle(world: World, person: str) -> bytes:

@@ -5,13 +5,16 @@ from dataclasses import asdict, replace
 
 from activities.retries import Json, retried
 from passkeys import usernames
+from passkeys.conformance import policy_for
 from passkeys.credentials import (
     CredentialRecord,
+    Standing,
     StandingState,
     Usage,
     Verdict,
     credential_name,
     dump_usage,
+    holder_of,
     load_credential,
     load_usage,
     remembered,
@@ -23,7 +26,7 @@ from passkeys.errors import AlreadyExists, Changed, MalformedResponse, Rejection
 from passkeys.extensions import authentication_facts
 from passkeys.holdings import USABLE, standing_of, state_of
 from passkeys.offer import AuthenticationOffer, authentication_offer
-from passkeys.policy import expected_origins, policy_of
+from passkeys.policy import expected_origins
 from passkeys.response import (
     AuthenticationResponse,
     decode_base64url,
@@ -53,9 +56,9 @@ _TOLD_EARLY = frozenset(
 async def verify_authentication(world: World, request: Json) -> Json:
     """Judge an assertion against the options that this ceremony issued and the stored credential.
 
-    request: {"ceremony_id", "username": token, "publicKey" (as issued), "response"}; result: {"verified": true, "person",
-    "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "step_up", "facts": {…for the
-    audit}} or {"verified": false, "reason": code}.
+    request: {"ceremony_id", "username": token, "wishes", "publicKey" (as issued), "response"}; result: {"verified": true,
+    "person", "credential_id", "sign_count", "backup_state", "user_verified", "clone_suspected", "step_up", "facts": {…for
+    the audit}} or {"verified": false, "reason": code}.
 
     The use is written by compare-and-swap and remembers this ceremony's verdict: run again after a crash
     behind the write, the activity says the same, and does not take its own trace for a clone's.
@@ -66,8 +69,9 @@ async def verify_authentication(world: World, request: Json) -> Json:
         return _refused(malformed.code)
     offered = authentication_offer(request["publicKey"], person=await _started_for(world, request))
     record, found = await _looked_up(world, response, offered)
-    state = state_of(await standing_of(world.store, record.credential_id))
-    refusal = _refusal(await world.decoy_key(), response, offered, state, found=found)
+    standing = await standing_of(world.store, record.credential_id)
+    state = state_of(standing)
+    refusal = _refusal(await world.decoy_key(), response, offered, standing, found=found)
     try:
         while True:
             usage, document = await _usage(world, record.credential_id)
@@ -135,24 +139,28 @@ def _refusal(
     key: bytes,
     response: AuthenticationResponse,
     offered: AuthenticationOffer,
-    state: StandingState,
+    standing: Standing | None,
     *,
     found: bool,
 ) -> RejectionCode | None:
     """Why the credential is refused whatever the answer says, or None.
 
     Unknown is only what we have never named ourselves: that alone may be told outside. A removed one is unknown, whatever
-    of it is still to be cleared away.
+    of it is still to be cleared away, to its holder: to whoever has only seen it in a list, long ago, it must not become
+    what a decoy never does.
     """
     decoy = is_decoy(key, response.raw_id)  # looked at for every one: it takes time
+    holder = holder_of(encode_base64url(response.raw_id), response.user_handle or b"")  # this too
+    state = state_of(standing)
     if found and state in USABLE:
         return None
     if found and state is StandingState.DISABLED:
         return RejectionCode.CREDENTIAL_DISABLED
     if decoy:
         return RejectionCode.CREDENTIAL_DECOY
+    removed = standing is not None and state is StandingState.REMOVED and standing.holder != holder
     listed = response.raw_id in offered.allowed_credentials
-    return RejectionCode.CREDENTIAL_GONE if listed else RejectionCode.CREDENTIAL_UNKNOWN
+    return RejectionCode.CREDENTIAL_GONE if listed or removed else RejectionCode.CREDENTIAL_UNKNOWN
 
 
 def _judge(
@@ -169,7 +177,7 @@ def _judge(
         challenge=decode_base64url(issued["challenge"]),
         origins=expected_origins(world.settings),
         rp_id=issued["rpId"],
-        policy=policy_of(world.settings),
+        policy=policy_for(request, world.settings),
         offered=offered,
         credential=known,
     )

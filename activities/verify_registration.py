@@ -4,10 +4,11 @@ from dataclasses import asdict
 
 from activities.retries import Json, retried
 from passkeys.attestation import TrustAnchors
+from passkeys.conformance import policy_for
 from passkeys.errors import MalformedResponse, Rejection
 from passkeys.metadata import anchors_of
 from passkeys.offer import registration_offer
-from passkeys.policy import expected_origins, policy_of
+from passkeys.policy import expected_origins
 from passkeys.response import decode_base64url, encode_base64url, parse_registration_response
 from passkeys.verification import VerifiedRegistration
 from passkeys.verification import verify_registration as verify
@@ -18,7 +19,7 @@ from passkeys.world import World
 async def verify_registration(world: World, request: Json) -> Json:
     """Judge a new credential against the options that this ceremony issued, and the policy of now.
 
-    request: {"ceremony_id", "person", "mediation", "publicKey" (as issued), "response"}; result: {"verified": true,
+    request: {"ceremony_id", "person", "mediation", "wishes", "publicKey" (as issued), "response"}; result: {"verified": true,
     "person", "credential": {…as record_credential takes it}, "facts": {…for the audit}} or {"verified": false,
     "reason": code}. It reads settings, clock and metadata, and stores nothing (claims come first): it may run again.
     """
@@ -30,7 +31,7 @@ async def verify_registration(world: World, request: Json) -> Json:
             challenge=decode_base64url(issued["challenge"]),
             origins=expected_origins(world.settings),
             rp_id=issued["rp"]["id"],
-            policy=policy_of(world.settings),
+            policy=policy_for(request, world.settings),
             offered=registration_offer(issued),
             # What the ceremony began with; the client cannot choose it at the end.
             mediation=request.get("mediation", "modal"),

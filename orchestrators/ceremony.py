@@ -18,6 +18,7 @@ them null or, in an instance that began before there was such a member, absent:
     session_credential  the credential that it was made with
     details             what is being approved; shown to whoever holds the id
     recovery            the recovery that the ticket was issued for
+    wishes              what the conformance door was asked to offer; no other start has any (passkeys/conformance.py)
 """
 
 import json
@@ -42,7 +43,7 @@ MAX_OPTIONS = 7_500
 # What verification may tell the audit beside its verdict, in bytes: an entry has 16 KiB, and must be recorded.
 MAX_FACTS = 4_096
 # What the activities learn of the start, where it was said. Not the proof key: it is for who asks afterwards.
-_TOLD = ("ceremony_id", "person", "username", "mediation", "details")
+_TOLD = ("ceremony_id", "person", "username", "mediation", "details", "wishes")
 # What the audit learns of the start, where it was said. Not the user name's token: it tells an auditor nothing.
 _RECORDED = ("mediation", "session", "recovery", "details")
 

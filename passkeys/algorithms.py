@@ -85,6 +85,9 @@ def load_public_key(cose_key: bytes) -> tuple[Algorithm, PublicKey]:
         # WebAuthn L3 §6.5.1: "alg" and the members that the key type requires, and no other. A private key is another.
         if members.keys() != {_KTY, _ALG, *form.parts} | ({_CRV} if form.curve is not None else set()):
             raise ValueError("members are missing, or too many")
+        # RFC 9052 §1.5: labels are integers here. CBOR's true and 1.0 equal 1 in Python, and are others.
+        if any(type(label) is not int for label in members):
+            raise ValueError("a label is no integer")
         for label, length in form.parts.items():
             # L3 §5.8.5: no compressed points (y is then a boolean). RFC 9053 §7.1.1: leading zeros are kept.
             if type(members[label]) is not bytes or length not in (None, len(members[label])):

@@ -37,12 +37,15 @@ class ChainInvalid(PasskeysError):
     code = "chain_invalid"
 
 
-def verify_chain(chain: Sequence[bytes], *, anchors: Sequence[bytes], at: datetime) -> bytes:
+def verify_chain(
+    chain: Sequence[bytes], *, anchors: Sequence[bytes], at: datetime, exact: bool = False
+) -> bytes:
     """Follow `chain` (DER, leaf first) to an anchor (DER), and return that anchor. Raises ChainInvalid alone.
 
     RFC 5280 §6.1, by OpenSSL: signatures, names, validity of every certificate at `at` (the anchor's too), CA
     flags, path length, key usage of issuers, critical extensions. WebAuthn L3 §7.1 step 24: an anchor need not
-    be a root, and may be the leaf itself. The order of the others, and repeats, do not matter.
+    be a root, and may be the leaf itself. The order of the others, and repeats, do not matter; unless `exact`: then
+    they are the path, in its order, and the anchor is not among them.
 
     Not checked: revocation (of models, the metadata tells), and what the leaf may be used for.
     """
@@ -60,6 +63,9 @@ def verify_chain(chain: Sequence[bytes], *, anchors: Sequence[bytes], at: dateti
             _check_signature_hash(certificate)
         for certificate in links:
             _check_key_size(certificate)
+        below = [certificate.public_bytes(Encoding.DER) for certificate in links[: max(1, len(links) - 1)]]
+        if exact and list(chain) != below:
+            raise ChainInvalid("the chain is not the path below its anchor, in its order")
         return links[-1].public_bytes(Encoding.DER)
 
 

@@ -49,6 +49,16 @@ def check_client_data(
         with rejected_as(RejectionCode.TOP_ORIGIN_UNEXPECTED):
             if client_data["topOrigin"] not in policy.top_origins:
                 raise Rejection(RejectionCode.TOP_ORIGIN_UNEXPECTED)
+    _check_token_binding(client_data, policy)
+
+
+def _check_token_binding(client_data: dict[str, Any], policy: Policy) -> None:
+    """Level 3 only reserves the name (§5.8.1), and nobody's is looked at; FIDO's tools want its shape checked."""
+    if not policy.token_binding_checked or "tokenBinding" not in client_data:
+        return
+    with rejected_as(RejectionCode.TOKEN_BINDING_MALFORMED):
+        if client_data["tokenBinding"]["status"] not in _STATUSES:
+            raise Rejection(RejectionCode.TOKEN_BINDING_MALFORMED)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -58,4 +68,6 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+# Of token binding: WebAuthn Level 2 §5.8.1, and an early draft's third word, which the tools still have.
+_STATUSES = frozenset({"present", "supported", "not-supported"})
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)

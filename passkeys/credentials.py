@@ -114,7 +114,7 @@ class Standing:
     `by` is a person's id or "metadata"; `at` is RFC 3339. A removed credential's is its tombstone: it holds no personal
     data, stays, and its id can never be registered again. `removal` is the act that has removed it or, of one that is
     not removed, the act that is about to. `overruled` is the metadata's reason that an operator has last enabled it in
-    spite of.
+    spite of. `holder`, of a tombstone alone, is by what its authenticator is known again: see `holder_of`.
     """
 
     state: StandingState
@@ -123,6 +123,7 @@ class Standing:
     at: str
     removal: str | None = None
     overruled: str | None = None
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,15 @@ def person_prefix(person: str) -> str:
 def marker_name(person: str, credential_id: str) -> str:
     """Where the marker of one of a person's credentials is."""
     return f"{person_prefix(person)}{_named(credential_id)}.json"
+
+
+def holder_of(credential_id: str, user_handle: bytes) -> str:
+    """What a tombstone keeps of the user handle: enough to know who shows it again, for this credential alone.
+
+    The handle is random, and told to nobody but the person's own authenticators. So the digest is nobody's data: it finds
+    no person, and no other credential of theirs.
+    """
+    return hashlib.sha256(credential_id.encode() + b"\0" + user_handle).hexdigest()
 
 
 def used(usage: Usage | None, verdict: Verdict, at: str) -> Usage:

@@ -59,19 +59,19 @@ class Model:
 # provider holds one passkey a person, since excludeCredentials keeps it from taking a second.
 MODELS: tuple[Model, ...] = (
     # The id is the SHA-1 of the public key, as the Keychain labels its items.
-    Model("iCloud Keychain", 290, 20, ("hybrid", "internal"), again=20, synced=True),
+    Model("icloud-keychain", 290, 20, ("hybrid", "internal"), again=20, synced=True),
     # Chromium draws 16 bytes; so do 1Password and others that build on the same libraries.
-    Model("Google Password Manager", 230, 16, ("hybrid", "internal"), again=60, synced=True),
+    Model("google-password-manager", 230, 16, ("hybrid", "internal"), again=60, synced=True),
     # Of a machine, so a second machine has a second one. The TPM's keys are RSA keys.
-    Model("Windows Hello", 150, 32, ("internal",), again=250, algorithms=(RS256,)),
-    Model("Chrome profile on a Mac", 40, 32, ("internal",), again=250),
-    Model("YubiKey 5 with NFC", 130, 48, ("nfc", "usb"), again=600, algorithms=(EDDSA, ES256)),
-    Model("YubiKey 5 without NFC", 60, 48, ("usb",), again=500, algorithms=(EDDSA, ES256)),
+    Model("windows-hello", 150, 32, ("internal",), again=250, algorithms=(RS256,)),
+    Model("chrome-on-mac", 40, 32, ("internal",), again=250),
+    Model("yubikey-nfc", 130, 48, ("nfc", "usb"), again=600, algorithms=(EDDSA, ES256)),
+    Model("yubikey", 60, 48, ("usb",), again=500, algorithms=(EDDSA, ES256)),
     # Its extension names an item by a UUID, and tells browsers of one transport.
-    Model("Bitwarden", 40, 16, ("internal",), again=20, synced=True, uuid=True),
+    Model("bitwarden", 40, 16, ("internal",), again=20, synced=True, uuid=True),
     # The private key, wrapped: many keys of other makers.
-    Model("security key with NFC, wrapping", 40, 64, ("nfc", "usb"), again=500),
-    Model("security key without NFC, wrapping", 20, 64, ("usb",), again=500),
+    Model("security-key-nfc", 40, 64, ("nfc", "usb"), again=500),
+    Model("security-key", 20, 64, ("usb",), again=500),
 )
 # How many of a thousand people have so many. Most have one, the careful a spare; who has more than eight stands out.
 COUNTS: tuple[tuple[int, int], ...] = (

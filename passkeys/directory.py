@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from passkeys.errors import SettingsError
+from passkeys.usernames import normal_form
 
 # Ids go into entity keys, document names and audit entries; 64 bytes is what an authenticator keeps of a name.
 # "metadata" is who acts when nobody does: a person of that name could undo, and be undone by, the re-judging.
@@ -101,7 +102,7 @@ def load_static(path: Path | None) -> StaticDirectory:
         )
     mistakes = tuple(
         mistake for person_id, entry in listed.items() for mistake in _mistakes(person_id, entry)
-    )
+    ) + tuple(_shared_names(listed))
     if mistakes:
         raise SettingsError(mistakes)
     return StaticDirectory(
@@ -117,6 +118,15 @@ def load_static(path: Path | None) -> StaticDirectory:
             }
         )
     )
+
+
+def _shared_names(ids: Iterable[str]) -> Iterator[str]:
+    """People whose ids are one name when typed: a sign-in by name could find one of them alone."""
+    first: dict[str, str] = {}
+    for person_id in ids:
+        other = first.setdefault(normal_form(person_id), person_id)
+        if other != person_id:
+            yield f"PASSKEYS_DIRECTORY: {other!r} and {person_id!r} are one user name: its case does not count."
 
 
 def _mistakes(person_id: str, entry: object) -> list[str]:

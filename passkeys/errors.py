@@ -79,6 +79,7 @@ class RejectionCode(StrEnum):
     CROSS_ORIGIN_DENIED = "cross_origin_denied"
     TOP_ORIGIN_DENIED = "top_origin_denied"
     TOP_ORIGIN_UNEXPECTED = "top_origin_unexpected"
+    TOKEN_BINDING_MALFORMED = "token_binding_malformed"  # noqa: S105 -- a code, and no secret
     ATTESTATION_OBJECT_UNREADABLE = "attestation_object_unreadable"
     AUTHENTICATOR_DATA_UNREADABLE = "authenticator_data_unreadable"
     ATTESTED_CREDENTIAL_MISSING = "attested_credential_missing"

@@ -7,11 +7,17 @@ obligation asks it. The default of each is the safe one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from passkeys.attestation import Lenience
+from passkeys.decoys import MODELS, Model
 from passkeys.metadata import ModelPolicy
 from passkeys.models import model_policy_of
 from passkeys.settings import Settings
+
+_ANY = frozenset({"internal", "hybrid", "usb", "nfc", "ble", "smart-card", "cable"})
+# WebAuthn L3 §6.2.1. A phone's passkey is a platform's on the phone, and cross-platform where it is reached from elsewhere.
+_ATTACHED_BY = MappingProxyType({"platform": frozenset({"internal"}), "cross-platform": _ANY - {"internal"}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,9 @@ class Policy:
     transports_allowed: frozenset[str]
     # False: a sign count that has not grown is tolerated of synced passkeys, whose copies count apart. True: of any.
     sign_count_only_flagged: bool
+    # Beyond WebAuthn Level 3, for FIDO's conformance tools alone (passkeys/conformance.py): no setting has them.
+    token_binding_checked: bool = False
+    chains_exact: bool = False
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -53,3 +62,20 @@ def policy_of(settings: Settings) -> Policy:
 def expected_origins(settings: Settings) -> tuple[str, ...]:
     """Every origin that an answer may come from: pages, related ones too, and native apps as their systems name them."""
     return settings.origins + settings.related_origins + settings.native_origins
+
+
+def decoy_models(settings: Settings) -> tuple[Model, ...]:
+    """The models that decoys are of: those that the settings name and policy lets register; any, where that leaves none.
+
+    A decoy of what nobody could have registered would be known for one.
+    """
+    named = [model for model in MODELS if not settings.decoy_models or model.name in settings.decoy_models]
+    attached_by = _ATTACHED_BY.get(settings.attachment, _ANY)
+    fitting = [
+        model
+        for model in named
+        if not attached_by.isdisjoint(model.transports)
+        and (not settings.transports or not set(settings.transports).isdisjoint(model.transports))
+        and (not model.synced or settings.backup_eligible == "allow")
+    ]
+    return tuple(fitting or named)

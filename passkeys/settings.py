@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
 from passkeys.attestation import AnchorsInvalid, TrustAnchors, read_anchors
+from passkeys.decoys import MODELS
 from passkeys.errors import SettingsError
 from passkeys.extensions import EXTENSIONS
 from passkeys.metadata import CERTIFICATION_LEVELS, PROHIBITED_BY_DEFAULT, STATUSES
@@ -85,6 +86,7 @@ class Settings:
     hints: tuple[str, ...]
     limit_network: Limit
     limit_person: Limit
+    decoy_models: tuple[str, ...]
     limit_username: Limit
     limit_acts: Limit
     limit_recoveries: Limit
@@ -102,6 +104,7 @@ class Settings:
     conditional_create: bool
     directory: Path | None
     forwarded_hops: int
+    conformance: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,6 +412,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_HINTS", "hints", "", _some_of("client-device", "hybrid", "security-key")),
     Setting("PASSKEYS_LIMIT_NETWORK", "limit_network", "30/60", _limit),
     Setting("PASSKEYS_LIMIT_PERSON", "limit_person", "10/600", _limit),
+    Setting("PASSKEYS_DECOY_MODELS", "decoy_models", "", _some_of(*(model.name for model in MODELS))),
     Setting("PASSKEYS_LIMIT_USERNAME", "limit_username", "30/600", _limit),
     Setting("PASSKEYS_LIMIT_ACTS", "limit_acts", "30/600", _limit),
     Setting("PASSKEYS_LIMIT_RECOVERIES", "limit_recoveries", "10/3600", _limit),
@@ -426,6 +430,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
+    Setting("PASSKEYS_CONFORMANCE", "conformance", "off", _on_off),
 )
 
 
@@ -479,6 +484,10 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
     ]:
         mistakes.append(
             "PASSKEYS_LIMIT_GLOBAL_SHARDS: must not be more than the capacity in PASSKEYS_LIMIT_GLOBAL, or a shard would admit nobody."
+        )
+    if values.get("conformance") and values.get("profile") != "local":
+        mistakes.append(
+            "PASSKEYS_CONFORMANCE='on': anybody may enrol through that door; only PASSKEYS_PROFILE='local' has it."
         )
     mistakes += [
         mistake
@@ -560,6 +569,11 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = 
         ("certification", "metadata"),
         lambda certification, metadata: certification != "none" and metadata is None,
         "PASSKEYS_CERTIFICATION: nobody could enrol, since without PASSKEYS_METADATA no model is known to be certified.",
+    ),
+    (
+        ("certification", "attestation_trust"),
+        lambda certification, trust: certification != "none" and trust == "any",
+        "PASSKEYS_CERTIFICATION: anybody can claim a certified model's AAGUID while PASSKEYS_ATTESTATION_TRUST='any'; set that to 'trusted'.",
     ),
     (
         ("credential_protection", "extensions"),

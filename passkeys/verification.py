@@ -4,8 +4,9 @@ Two functions, one for each kind. Each is a list of obligations, discharged in o
 of WebAuthn Level 3 that asks for it; the first that fails raises `Rejection` with its code. No other
 exception ever leaves them, whatever bytes come in. Everything expected is passed in.
 
-The `webauthn` package reads authenticator data and public keys and verifies the signatures that it knows, through its
-helpers. Its own two verifiers are not called: they leave out what is checked here, and do much of it twice.
+The `webauthn` package reads public keys and verifies the signatures that it knows, through its helpers. Its own two
+verifiers are not called: they leave out what is checked here, and do much of it twice. Nor is its reader of
+authenticator data: passkeys.authenticator_data says why.
 
 What the caller still owes: the challenge belongs to this ceremony, has not been answered before and has not
 expired; the credential id is not registered yet (§7.1 step 26); the new sign count is stored (§7.2 step 24).
@@ -144,6 +145,7 @@ def verify_registration(
             at=at,
             formats=policy.attestation_formats,
             lenience=policy.lenience,
+            chains_exact=policy.chains_exact,
         )
         # (10) It is as trustworthy as policy demands, and the verdict says what it proved. Step 24.
         if policy.attestation_trusted_only and not attestation.chain_verified:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_origin
 
 from passkeys import decoy_key
+from passkeys.conformance import ConformanceDirectory
 from passkeys.directory import Directory, load_static
 from passkeys.embedded import EmbeddedStore
 from passkeys.models import Models
@@ -47,11 +48,13 @@ class World:
 def open_world(
     settings: Settings, *, clock: Callable[[], datetime], random_bytes: Callable[[int], bytes]
 ) -> World:
-    """The world of the local profile: the embedded store and the static directory.
+    """The world of the local profile: the embedded store and the static directory, with a conformance run's people.
 
     Raises SettingsError (the directory file is wrong) and StoreError (the store does not open).
     """
-    directory = load_static(settings.directory)  # before the store is opened: it may be wrong
+    directory: Directory = load_static(settings.directory)  # before the store is opened: it may be wrong
+    if settings.conformance:
+        directory = ConformanceDirectory(directory)
     return World(
         settings=settings,
         store=EmbeddedStore(settings.store),

@@ -155,17 +155,24 @@ async def ceremony_response(req: HttpRequest, client: Any) -> HttpResponse:
         found = ceremony_id(req)
         kind = kind_of(found)
         assert kind is not None  # ceremony_id has seen to it
-        try:
-            answer = _PARSERS[kind](json_object(req))
-        except MalformedResponse as malformed:
-            raise RefusedError("response_malformed", str(malformed)) from None
-        # Only what verification uses goes on: client extension results may hold secrets, and the task hub is at rest.
-        if await _raise_event(client, found, RESPONSE_EVENT, answer.to_json()) is not None:
-            raise RefusedError("ceremony_finished")
-        status = await status_when(client, found, is_finished, seconds=ANSWER_WAIT_SECONDS)
-        return status_response(found, _known(status))
+        return status_response(found, await hand_over(client, found, kind, json_object(req)))
 
     return await by_method(req, {"POST": post})
+
+
+async def hand_over(client: Any, found: str, kind: Kind, response: object) -> Any:
+    """Give the ceremony the authenticator's answer; its status as soon as it has ended, or after a while.
+
+    Raises RefusedError: response_malformed, which burns nothing; ceremony_unknown, ceremony_finished.
+    """
+    try:
+        answer = _PARSERS[kind](response)
+    except MalformedResponse as malformed:
+        raise RefusedError("response_malformed", str(malformed)) from None
+    # Only what verification uses goes on: client extension results may hold secrets, and the task hub is at rest.
+    if await _raise_event(client, found, RESPONSE_EVENT, answer.to_json()) is not None:
+        raise RefusedError("ceremony_finished")
+    return _known(await status_when(client, found, is_finished, seconds=ANSWER_WAIT_SECONDS))
 
 
 def _mediation(body: Mapping[str, Any]) -> str:
@@ -197,7 +204,7 @@ def code_challenge_of(body: Mapping[str, Any]) -> str | None:
     return code_challenge
 
 
-async def start_ceremony(
+async def open_ceremony(
     world: World,
     req: HttpRequest,
     client: Any,
@@ -212,13 +219,15 @@ async def start_ceremony(
     session_credential: str | None = None,
     recovery: str | None = None,
     details: Mapping[str, Any] | None = None,
+    wishes: Mapping[str, Any] | None = None,
     limits: Sequence[Mapping[str, Any]] = (),
     deadline_seconds: int | None = None,
-) -> HttpResponse:
-    """Start the orchestration, and wait briefly for its options, so that the usual client needs one round trip.
+) -> tuple[str, Any]:
+    """Start the orchestration, and wait briefly for its options: the ceremony's id, and its status or nothing yet.
 
     What is not said is null: see the input in orchestrators/ceremony.py. `limits` are asked beside those of every start;
-    `deadline_seconds` is the kind's own, where it has one.
+    `deadline_seconds` is the kind's own, where it has one. Raises RefusedError for a ceremony that ended before it had
+    options.
     """
     settings = world.settings
     started = new_ceremony_id(kind, world.random_bytes)
@@ -243,6 +252,7 @@ async def start_ceremony(
         "session_credential": session_credential,
         "recovery": recovery,
         "details": details,
+        "wishes": wishes,
     }
     await client.start_new(ORCHESTRATORS[kind], started, request)
 
@@ -252,6 +262,14 @@ async def start_ceremony(
     status = await status_when(client, started, has_options, seconds=START_WAIT_SECONDS, started=True)
     if status and is_finished(status):
         _refuse_unless_open(output_of(started, status))
+    return started, status
+
+
+async def start_ceremony(
+    world: World, req: HttpRequest, client: Any, kind: Kind, **said: Any
+) -> HttpResponse:
+    """Open a ceremony, and answer with its options if they are there, so that the usual client needs one round trip."""
+    started, status = await open_ceremony(world, req, client, kind, **said)
     shown = public_custom_status(status.custom_status) if status else None
     body: dict[str, Any] = {"id": started, "kind": kind.value}
     if shown is not None:

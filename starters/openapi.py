@@ -7,6 +7,7 @@ from typing import Any
 
 from passkeys.ceremony import CEREMONY_ID, Stage
 from starters.authenticators import AAGUID
+from starters.openapi_conformance import CONFORMANCE_PATHS, CONFORMANCE_SCHEMAS
 from starters.openapi_schemas import PERSON_ID, SCHEMAS
 from starters.problems import MEDIA_TYPE, PROBLEMS
 from starters.waiting import MAX_POLL_WAIT_SECONDS
@@ -512,8 +513,8 @@ def _operator(methods: Json) -> Json:
     return {method: {**operation, "security": [{"functionKey": []}]} for method, operation in methods.items()}
 
 
-def document() -> Json:
-    """The whole document."""
+def document(*, conformance: bool = False) -> Json:
+    """The whole document. `conformance`: with the door for FIDO's conformance tools, which is there only when opened."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -523,9 +524,14 @@ def document() -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "paths": {**_paths(), **_life_paths(), **_recovery_paths()},
+        "paths": {
+            **_paths(),
+            **_life_paths(),
+            **_recovery_paths(),
+            **(CONFORMANCE_PATHS if conformance else {}),
+        },
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **(CONFORMANCE_SCHEMAS if conformance else {})},
             "securitySchemes": {
                 "functionKey": {
                     "type": "apiKey",

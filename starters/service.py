@@ -51,18 +51,19 @@ async def healthz(world: World, req: HttpRequest, client: Any) -> HttpResponse:
     return await by_method(req, {"GET": get})
 
 
-async def openapi(req: HttpRequest) -> HttpResponse:
+async def openapi(world: World, req: HttpRequest) -> HttpResponse:
     """GET /openapi.json: the OpenAPI 3.1 document of everything that this service serves."""
 
     async def get() -> HttpResponse:
-        return HttpResponse(_document_text(), headers={**API_HEADERS, "Content-Type": "application/json"})
+        text = _document_text(conformance=world.settings.conformance)
+        return HttpResponse(text, headers={**API_HEADERS, "Content-Type": "application/json"})
 
     return await by_method(req, {"GET": get})
 
 
 @cache
-def _document_text() -> str:
-    return json.dumps(document())
+def _document_text(*, conformance: bool) -> str:
+    return json.dumps(document(conformance=conformance))
 
 
 async def _pages() -> None:

@@ -139,6 +139,22 @@ def test_the_api_document_lists_exactly_the_registered_routes(functions: dict[st
     assert routes == set(document()["paths"])
 
 
+@pytest.mark.parametrize("door", ["off", "on"])
+def test_the_conformance_door_is_there_only_when_it_is_opened(tmp_path: Path, door: str) -> None:
+    """Four more functions with the setting, and none without; the API document of each says the same."""
+    from starters.openapi import document
+
+    done = index(tmp_path, PASSKEYS_CONFORMANCE=door)
+    assert done.returncode == 0, done.stderr
+    routes = {
+        "/" + trigger(function)["route"].strip("/").replace("{*", "{")
+        for function in json.loads(done.stdout)
+        if trigger(function)["type"] == "httpTrigger"
+    }
+    assert routes == set(document(conformance=door == "on")["paths"])
+    assert ("/attestation/options" in routes) is (door == "on")
+
+
 def test_operators_data_needs_a_key_and_nothing_else_does(functions: dict[str, dict[str, Any]]) -> None:
     """The pages are shells without data; what they show of others' ceremonies needs the function key."""
     keyed = {

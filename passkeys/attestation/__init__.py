@@ -56,11 +56,12 @@ def verify_statement(
     at: datetime,
     formats: Collection[str] = ALL_FORMATS,
     lenience: Lenience = STRICT,
+    chains_exact: bool = False,
 ) -> Attestation:
     """Judge the statement about the credential in `auth_data`, which `authenticator_data` was read from.
 
     `att_stmt` is as CBOR gave it: a map, or of compound an array. Certificates are judged as of `at`. Only `formats`
-    are taken, in a compound statement too. Raises Rejection, and nothing else.
+    are taken, in a compound statement too. `chains_exact`: see `verify_chain`. Raises Rejection, and nothing else.
 
     What the caller still owes: whether a verdict as weak as "none", or a chain without an anchor, will do.
     """
@@ -82,6 +83,7 @@ def verify_statement(
                         at=at,
                         formats=formats,
                         lenience=lenience,
+                        chains_exact=chains_exact,
                     )
                     for part, statement in compound.parts(att_stmt)
                 ]
@@ -93,15 +95,17 @@ def verify_statement(
         # (2) The statement is correct for its format. L3 §7.1 step 22.
         proof = FORMATS[fmt](statement, lenience)
         # (3) Its certificates lead to an anchor of ours, if there is any to lead to. L3 §7.1 steps 23 and 24.
-        return _verdict(fmt, proof, anchors, at)
+        return _verdict(fmt, proof, anchors, at, chains_exact=chains_exact)
 
 
-def _verdict(fmt: str, proof: Proof, anchors: TrustAnchors, at: datetime) -> Attestation:
+def _verdict(
+    fmt: str, proof: Proof, anchors: TrustAnchors, at: datetime, *, chains_exact: bool
+) -> Attestation:
     acceptable = anchors.acceptable(fmt, proof.model)
     if not proof.trust_path or not acceptable:
         return Attestation(fmt, proof.type, chain_verified=False, model_proven=False, model=proof.model)
     try:
-        anchor = verify_chain(proof.trust_path, anchors=acceptable, at=at)
+        anchor = verify_chain(proof.trust_path, anchors=acceptable, at=at, exact=chains_exact)
     except ChainInvalid as invalid:
         raise Rejection(RejectionCode.ATTESTATION_CHAIN_INVALID, str(invalid)) from invalid
     # An anchor that several models share does not tell which of them this is. The certificate may, by the AAGUID in it,

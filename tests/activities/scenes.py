@@ -113,11 +113,16 @@ async def sign_in(
 
 
 async def decide(
-    world: World, credential_id: str, state: StandingState, *, removal: str | None = None
+    world: World,
+    credential_id: str,
+    state: StandingState,
+    *,
+    removal: str | None = None,
+    holder: str | None = None,
 ) -> None:
     """It has been decided that the credential stands so."""
     name = standing_name(credential_id)
-    data = dump_standing(Standing(state, "lost", "grace", world.clock().isoformat(), removal))
+    data = dump_standing(Standing(state, "lost", "grace", world.clock().isoformat(), removal, holder=holder))
     known = await world.store.get(name)
     if known is None:
         await world.store.create(name, data)

@@ -9,7 +9,7 @@ import pytest
 from activities.change_credential import change_credential
 from activities.verify_authentication import verify_authentication
 from demo.authenticator import Lie
-from passkeys.credentials import StandingState, credential_name
+from passkeys.credentials import StandingState, credential_name, holder_of
 from passkeys.store import Document
 from tests.activities.scenes import Json, decide, enrolled, sign_in, sign_in_request
 from tests.activities.test_authentication import functions_called, stranger
@@ -65,7 +65,8 @@ async def test_a_removed_one_is_unknown_whatever_is_left_of_it(store: Counting) 
     """Also while its record is still to be cleared away: the tombstone alone counts."""
     world = world_of(store)
     passkey = await enrolled(world)
-    await decide(world, passkey.id, StandingState.REMOVED, removal=f"act-{1:032x}")
+    holder = holder_of(passkey.id, passkey.user_handle)
+    await decide(world, passkey.id, StandingState.REMOVED, removal=f"act-{1:032x}", holder=holder)
     assert await sign_in(world, passkey, 1) == UNKNOWN
     await store.delete(credential_name(passkey.id))
     assert await sign_in(world, passkey, 2) == UNKNOWN
@@ -110,8 +111,8 @@ async def test_disabled_and_removed_ones_cost_what_an_unknown_one_costs(store: C
     for number, (passkey, expected) in enumerate(
         {
             "disabled": (disabled, "credential_disabled"),
-            "removed": (removed, "credential_unknown"),
-            "cleared": (cleared, "credential_unknown"),
+            "removed": (removed, "credential_gone"),
+            "cleared": (cleared, "credential_gone"),
             "stranger": (stranger(), "credential_unknown"),
         }.values()
     ):

@@ -11,6 +11,7 @@ from types import FrameType
 
 import pytest
 
+from activities.change_credential import change_credential
 from activities.issue_authentication_challenge import issue_authentication_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.own_credentials import MAX_LISTED
@@ -93,6 +94,9 @@ async def test_the_list_says_nothing_of_when_and_by_what(world: World, store: Co
     ids = [from_base64url(entry["id"]) for entry in allowed]
     assert ids == sorted(ids)
     assert [entry["transports"] for entry in allowed].count(["nfc", "usb"]) == 4
+    for number in range(30):
+        decoys = [from_base64url(entry["id"]) for entry in await listed(world, f"nobody{number}")]
+        assert decoys == sorted(decoys)
 
 
 @pytest.mark.parametrize("name", ["eve", "mallory", "ada", "", "no such person's name: a\u0301\0'\"<"])
@@ -211,6 +215,18 @@ async def test_unknown_is_only_what_we_never_named(world: World, store: Counting
     assert verdict["reason"] == "credential_decoy"  # also where no name was given
 
 
+async def test_a_removed_one_is_unknown_to_its_holder_alone(world: World, store: Counting) -> None:
+    """Whoever has once seen its id in a list must not learn from the signal that it was somebody's: no decoy ever says so."""
+    passkey = await enrolled(world, "ada")
+    seen = from_base64url((await listed(world, "ada"))[0]["id"])
+    removal = {"act_id": "act-" + "1" * 32, "act": "remove", "credential_id": passkey.id, "person": "ada"}
+    await change_credential(world, {**removal, "by": "ada", "reason": None, "name": None, "last": True})
+    by_id = await sign_in(world, stranger(), lie=Lie(credential_id=seen))
+    without_handle = await sign_in(world, passkey, lie=Lie(no_user_handle=True))
+    assert by_id["reason"] == without_handle["reason"] == "credential_gone"
+    assert (await sign_in(world, passkey))["reason"] == "credential_unknown"
+
+
 async def test_every_refusal_costs_what_a_wrong_signature_costs(world: World, store: Counting) -> None:
     """The same functions, the signature's among them, and the same reads, whatever is wrong."""
     requests = await absent(world, store)
@@ -232,6 +248,29 @@ async def test_every_refusal_costs_what_a_wrong_signature_costs(world: World, st
     assert set(map(str, costs.values())) == {str((1, {"get": 4}))}, (
         costs
     )  # the name, the record, the standing, the use
+
+
+async def test_a_listed_decoy_costs_what_a_listed_passkey_costs(store: Counting) -> None:
+    """Answered by who holds neither, with a user handle made up or with none: every function as often."""
+    world = world_of(store, PASSKEYS_ALGORITHMS="ES256")
+    ada = await enrolled(world)
+    lists = {f"nobody{number}": await listed(world, f"nobody{number}") for number in range(100)}
+    # Of a model that is not synced, as Ada's passkey is not.
+    name, decoy = next(
+        (name, from_base64url(entry["id"]))
+        for name, decoys in lists.items()
+        for entry in decoys
+        if entry["transports"] == ["usb"]
+    )
+    for lie in (Lie(no_user_handle=True), Lie(user_handle=b"made up"), Lie(origin="https://evil.example")):
+        costs = []
+        for username, credential_id in (("ada", ada.credential_id), (name, decoy)):
+            claim = replace(lie, credential_id=credential_id)
+            request = await sign_in_request(world, stranger(), username=username, lie=claim)
+            store.asked.clear()
+            _, called = await functions_called(world, request)
+            costs.append((called, dict(store.asked)))
+        assert costs[0] == costs[1]
 
 
 @pytest.mark.parametrize("algorithm", PUBLIC_KEYS)

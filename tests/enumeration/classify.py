@@ -99,7 +99,10 @@ def accuracy(learner: Learner, train: Sequence[Sample], test: Sequence[Sample]) 
 
 
 def chance_bound(count: int, tries: int = 1) -> float:
-    """The accuracy that a coin reaches on `count` samples once in ten thousand at most, or the best of `tries` coins."""
+    """The accuracy that a coin reaches on `count` samples once in ten thousand at most, or the best of `tries` coins.
+
+    Above 1 where there are too few samples to exclude that coins are always right.
+    """
     allowed = 2**count // (ONE_IN * tries)
     ways, tail = (
         1,

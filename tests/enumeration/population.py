@@ -21,7 +21,8 @@ from pathlib import Path
 from activities.issue_registration_challenge import issue_registration_challenge
 from activities.record_credential import record_credential
 from activities.verify_registration import verify_registration
-from demo.authenticator import Lie, Passkey, create
+from demo.authenticator import HONEST_FLAGS, Flags, Lie, Passkey, create
+from passkeys.credentials import Standing, StandingState, dump_standing, standing_name
 from passkeys.decoy_key import KEY_NAME
 from passkeys.decoys import COUNTS, ES256, KEY_BYTES, MODELS, Model
 from passkeys.directory import StaticDirectory
@@ -39,7 +40,7 @@ class Kind(Enum):
     """What a name is. Only the first two have passkeys to be listed."""
 
     SOMEBODY = "a person with passkeys"
-    DISABLED = "a disabled person with passkeys"
+    DISABLED = "a disabled person with passkeys, the first of them disabled too"
     BARE = "a person without passkeys"
     NOBODY = "nobody's name"
 
@@ -132,6 +133,8 @@ async def _enrol(world: World, named: Named, shapes: Sequence[tuple[Model, bytes
             issued["publicKey"],
             origin=ORIGIN,
             algorithm=next(alg for alg in offered if alg in model.algorithms),
+            flags=HONEST_FLAGS | (Flags.BACKUP_ELIGIBLE if model.synced else 0),
+            counts=not model.synced,
             transports=model.transports[:: 1 if credential_id[1] % 2 else -1],  # clients sort, or do not
             lie=Lie(credential_id=credential_id),
         )
@@ -144,6 +147,9 @@ async def _enrol(world: World, named: Named, shapes: Sequence[tuple[Model, bytes
         recording = {**begun, "ticket": digest_of(ticket), "credential": verdict["credential"]}
         assert await record_credential(world, recording) == {"recorded": True}
         named.passkeys.append(passkey)
+        if named.kind is Kind.DISABLED and number == 0:
+            disabled = Standing(StandingState.DISABLED, "lost", "operator", world.clock().isoformat())
+            await world.store.create(standing_name(passkey.id), dump_standing(disabled))
 
 
 def _credential_id(model: Model, chance: random.Random) -> bytes:

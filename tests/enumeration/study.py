@@ -51,7 +51,7 @@ class Scene:
 
 @contextlib.contextmanager
 def scene(counts: Mapping[Kind, int], *, seed: int, leak: str | None = None) -> Iterator[Scene]:
-    """A fresh host, with `leak` planted in it; its state in memory where there is such a place.
+    """A fresh host, with `leak` planted in it (tests/enumeration/leaky_app.py); its state in memory where there is such a place.
 
     A disk's pauses would hide what is looked for: this makes the outsider's life easier, not ours.
     """
@@ -149,51 +149,57 @@ def rank_names(
 
 
 # One wrong answer: the name that the ceremony begins with, and with what it is answered.
-Answer = tuple[str | None, Passkey, Callable[[Seen], Lie]]
+Answer = tuple[str | None, Passkey, Lie]
 
 
 def wrong_answers(here: Scene, count: int) -> dict[str, list[Answer]]:
-    """`count` ways of each kind to be refused; what is told apart here tells a real credential from none."""
+    """`count` ways of each kind to be refused; who tells two kinds of a pair apart, tells a real credential from none.
+
+    The attacker holds a passkey that is registered nowhere, and has seen every list; the insider holds one that is good, and
+    tries it on other people's names; and whoever holds a disabled one would like to know that it is that.
+    """
     attacker = stranger()
-    known = [named for named in here.everybody if named.kind is Kind.SOMEBODY]
+    insider, *known = [named for named in here.everybody if named.kind is Kind.SOMEBODY]
+    disabled = [named for named in here.everybody if named.kind is Kind.DISABLED]
     unknown = [named for named in here.everybody if named.kind is Kind.NOBODY]
-    insider, *others = known
-    mine = insider.passkeys[0]
-
-    def listed(seen: Seen) -> Lie:
-        return Lie(credential_id=from_base64url(seen.body["publicKey"]["allowCredentials"][0]["id"]))
-
-    def claimed(credential_id: bytes) -> Callable[[Seen], Lie]:
-        return lambda _: Lie(credential_id=credential_id)
-
-    def true(_: Seen) -> Lie:
-        return TRUTH
+    with visiting(here.host.url) as visitor:
+        first = {named.name: _first_listed(visitor.start(named.name)) for named in (*known, *unknown)}
+    own = {named.name: named.passkeys[0].credential_id for named in disabled}
+    chance = random.Random(count)
 
     def each(named: Sequence[Named], answer: Callable[[Named], Answer]) -> list[Answer]:
-        return [answer(one) for one in (named * count)[:count]]
+        return [answer(named[number % len(named)]) for number in range(count)]
 
-    def strange(one: Named) -> Callable[[Seen], Lie]:
-        return claimed(random.Random(one.name).randbytes(32))
+    def strange(like: bytes) -> Lie:
+        return Lie(credential_id=chance.randbytes(len(like)))
+
+    def listed(one: Named) -> Lie:
+        return Lie(credential_id=first[one.name])
 
     return {
-        "listed, somebody's name": each(others, lambda one: (one.name, attacker, listed)),
-        "listed, nobody's name": each(unknown, lambda one: (one.name, attacker, listed)),
-        "not listed, somebody's name": each(others, lambda one: (one.name, attacker, strange(one))),
-        "not listed, nobody's name": each(unknown, lambda one: (one.name, attacker, strange(one))),
-        "insider's own, somebody's name": each(others, lambda one: (one.name, mine, true)),
-        "insider's own, nobody's name": each(unknown, lambda one: (one.name, mine, true)),
-        "somebody's credential, no name": each(
-            others, lambda one: (None, attacker, claimed(one.passkeys[0].credential_id))
+        "listed, somebody's": each(known, lambda one: (one.name, attacker, listed(one))),
+        "listed, nobody's": each(unknown, lambda one: (one.name, attacker, listed(one))),
+        "strange, somebody's": each(known, lambda one: (one.name, attacker, strange(first[one.name]))),
+        "strange, nobody's": each(unknown, lambda one: (one.name, attacker, strange(first[one.name]))),
+        "insider's, somebody's": each(known, lambda one: (one.name, insider.passkeys[0], TRUTH)),
+        "insider's, nobody's": each(unknown, lambda one: (one.name, insider.passkeys[0], TRUTH)),
+        "somebody's, no name": each(known, lambda one: (None, attacker, listed(one))),
+        "nobody's, no name": each(unknown, lambda one: (None, attacker, listed(one))),
+        "disabled, its person's": each(
+            disabled, lambda one: (one.name, attacker, Lie(credential_id=own[one.name]))
         ),
-        "nobody's credential, no name": each(unknown, lambda one: (None, attacker, strange(one))),
+        "disabled, by its holder": each(disabled, lambda one: (None, one.passkeys[0], TRUTH)),
+        "unknown, by its holder": each(disabled, lambda one: (None, one.passkeys[0], strange(own[one.name]))),
     }
 
 
 PAIRS = (
-    ("listed, somebody's name", "listed, nobody's name"),
-    ("not listed, somebody's name", "not listed, nobody's name"),
-    ("insider's own, somebody's name", "insider's own, nobody's name"),
-    ("somebody's credential, no name", "nobody's credential, no name"),
+    ("listed, somebody's", "listed, nobody's"),
+    ("strange, somebody's", "strange, nobody's"),
+    ("insider's, somebody's", "insider's, nobody's"),
+    ("somebody's, no name", "nobody's, no name"),
+    ("disabled, its person's", "listed, nobody's"),
+    ("disabled, by its holder", "unknown, by its holder"),
 )
 
 
@@ -211,7 +217,7 @@ def give_answers(
             for kind, number in chance.sample(plan, len(plan)):
                 name, passkey, lie = answers[kind][number]
                 started = visitor.start(name)
-                answered = visitor.answer(started, passkey, lie(started))
+                answered = visitor.answer(started, passkey, lie)
                 seen[kind][number].append((_count(started), answered))
     return seen
 
@@ -250,6 +256,10 @@ def _balanced(
 
 def _count(seen: Seen) -> int:
     return len(seen.body["publicKey"]["allowCredentials"])
+
+
+def _first_listed(seen: Seen) -> bytes:
+    return from_base64url(seen.body["publicKey"]["allowCredentials"][0]["id"])
 
 
 def _time(seen: Sequence[Seen], statistic: Callable[[Sequence[float]], float] = median) -> float:

@@ -28,9 +28,12 @@ from tests.enumeration.study import (
     wrong_answers,
 )
 
+# Ten times what it takes alone on two cores: others may be busy on them.
+pytestmark = pytest.mark.timeout(600)
+
 COUNTS = {Kind.SOMEBODY: 130, Kind.DISABLED: 40, Kind.BARE: 40, Kind.NOBODY: 170}
 ROUNDS = 3
-ANSWERS = 60
+ANSWERS = 72
 COMPARED = {
     "passkeys": (KNOWN, UNKNOWN),
     "disabled": ({Kind.DISABLED}, UNKNOWN),
@@ -62,7 +65,6 @@ def test_what_is_seen_tells_nothing(here: Scene) -> None:
         learnt = learn(samples(here, seen, positive, negative, with_time=False, seed=0))
         assert learnt.is_chance, f"{compared}: {learnt}"
     assert {one.status for visits in seen.values() for one in visits} == {202}
-    assert len({one.headers for one in (visits[0] for visits in seen.values()) if one}) > 1  # lengths differ
     without_length = {
         tuple(header for header in visits[0].headers if header[0] != "content-length")
         for visits in seen.values()
@@ -93,7 +95,7 @@ def test_being_refused_tells_nothing(here: Scene) -> None:
     answers = wrong_answers(here, ANSWERS)
 
     def finding(attempt: int) -> str:
-        seen = give_answers(here, answers, rounds=2, seed=attempt)
+        seen = give_answers(here, answers, rounds=1, seed=attempt)
         assert len(shapes(seen)) == 1
         for pair in PAIRS:
             ranks = rank_answers(seen, pair)
@@ -109,7 +111,7 @@ SMALL = {Kind.SOMEBODY: 60, Kind.NOBODY: 60}
 
 def test_a_delay_is_found() -> None:
     """The same study on a host where a name that is nobody's takes five milliseconds longer finds it by ranks."""
-    with scene(SMALL, seed=2, leak="delay") as leaking:
+    with scene(SMALL, seed=2, leak="delay=5") as leaking:
         for attempt in range(3):  # a busy machine hides it better than an idle one
             seen = visit_names(leaking, rounds=ROUNDS, seed=attempt)
             if not rank_names(leaking, seen, KNOWN, UNKNOWN).is_chance(tries=len(COMPARED)):

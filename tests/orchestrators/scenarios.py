@@ -78,6 +78,7 @@ def request(kind: str, **said: Any) -> dict[str, Any]:
         "session_credential": None,
         "recovery": None,
         "details": DETAILS if recovery else None,
+        "wishes": None,
         **said,
     }
 

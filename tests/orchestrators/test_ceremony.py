@@ -223,6 +223,7 @@ SAID = {
     "session": "authentication-" + "9" * 32,
     "session_credential": "b2xk",
     "ticket": None,
+    "wishes": {"attestation": "direct"},
 }
 
 
@@ -231,7 +232,7 @@ def test_what_the_start_said_reaches_the_activities_that_need_it() -> None:
     _, run, first = begin("registration", **SAID)
     output, (judging, recording) = finish(run, first, [REGISTERED, CLAIMS], [{"recorded": True}])
     issue, verify, record = first.children[-1].input, judging.children[0].input, recording.children[0].input
-    told = {name: SAID[name] for name in ("username", "mediation", "details")}
+    told = {name: SAID[name] for name in ("username", "mediation", "details", "wishes")}
     assert all(told.items() <= given.items() for given in (issue, verify, record))
     assert not {"session", "session_credential", "ticket"} & {*issue, *verify}
     assert record["ticket"] is None
@@ -243,7 +244,7 @@ def test_what_the_start_said_reaches_the_activities_that_need_it() -> None:
 def test_an_input_from_before_gives_the_same_calls() -> None:
     """An instance that began without the newer members asks what it always asked, and ends."""
     context = RecordingContext(request("registration"))
-    for member in ("mediation", "code_challenge", "username", "session", "session_credential", "details"):
+    for member in set(SAID) - {"ticket"} | {"code_challenge"}:
         del context.request[member]
     run = register_passkey(context)  # type: ignore[arg-type]
     first = next(run)
@@ -304,7 +305,7 @@ def test_a_typed_name_and_the_proof_key_are_in_no_audit_entry() -> None:
     finish(run, first, [SIGNED_IN, CLAIMS])
     ((_, _, entry),) = context.signals
     assert "hunter2" not in json.dumps(entry)
-    assert not {"username", "code_challenge", "session_credential"} & entry.keys()
+    assert not {"username", "code_challenge", "session_credential", "wishes"} & entry.keys()
     assert (entry["session"], entry["details"]) == (SAID["session"], SAID["details"])
 
 

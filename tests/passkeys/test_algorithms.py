@@ -239,6 +239,8 @@ BAD_KEYS: list[tuple[str, str, object]] = [
     ("public_key_unreadable", "no alg", {1: 2, -1: 1, -2: X, -3: Y}),
     ("public_key_unreadable", "no crv", {1: 2, 3: -7, -2: X, -3: Y}),
     ("public_key_unreadable", "no y", {1: 2, 3: -7, -1: 1, -2: X}),
+    ("public_key_unreadable", "kty under true", {True: 2, 3: -7, -1: 1, -2: X, -3: Y}),
+    ("public_key_unreadable", "kty under 1.0", {1.0: 2, 3: -7, -1: 1, -2: X, -3: Y}),
     ("public_key_unreadable", "a compressed point", {**ES256_KEY, -3: True}),
     ("public_key_unreadable", "a short x", {**ES256_KEY, -2: X[1:]}),
     ("public_key_unreadable", "a long x", {**ES256_KEY, -2: b"\x00" + X}),

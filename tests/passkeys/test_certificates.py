@@ -41,6 +41,27 @@ def test_a_chain_may_bring_the_root_along() -> None:
     assert "self-signed" in refused(chain, [authority("another root").der])
 
 
+def test_an_exact_chain_is_the_path_below_its_anchor() -> None:
+    """As FIDO's tools ask: in order, without repeats, without the anchor, and nothing besides; or the anchor alone."""
+
+    def exactly(chain: list[bytes], anchor: bytes = ROOT.der) -> bool:
+        try:
+            return verify_chain(chain, anchors=[anchor], at=NOW, exact=True) == anchor
+        except ChainInvalid:
+            return False
+
+    lowest = authority("lowest", issuer=INTERMEDIATE)
+    leaf = issue("leaf", issuer=lowest)
+    assert exactly([leaf.der, lowest.der, INTERMEDIATE.der])
+    assert exactly([leaf.der, lowest.der], INTERMEDIATE.der)
+    assert exactly([leaf.der], leaf.der)
+    assert not exactly([leaf.der, INTERMEDIATE.der, lowest.der])
+    assert not exactly([leaf.der, lowest.der, INTERMEDIATE.der, ROOT.der])
+    assert not exactly([leaf.der, lowest.der, lowest.der, INTERMEDIATE.der])
+    assert not exactly([leaf.der, lowest.der, INTERMEDIATE.der, authority("besides").der])
+    assert not exactly([leaf.der, lowest.der], leaf.der)
+
+
 def test_a_root_in_the_chain_is_never_an_anchor() -> None:
     """GHSA-6hxq-p678-4hr2: a self-signed root smuggled in x5c proves nothing, alone, under a leaf, or under our name."""
     impostor = authority("root")

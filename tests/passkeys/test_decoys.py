@@ -20,7 +20,9 @@ from passkeys.decoys import (
     is_decoy,
     model_of,
 )
+from passkeys.policy import decoy_models
 from passkeys.response import encode_base64url
+from passkeys.settings import load
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
@@ -198,3 +200,25 @@ def test_the_longest_answer_fits(everybody: list[list[CredentialDescriptor]]) ->
         "transports": longest.transports,
     }
     assert max(count for count, _ in COUNTS) * (len(json.dumps(one)) + 2) < 5_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "lengths"),
+    [
+        ({}, {16, 20, 32, 48, 64}),
+        ({"PASSKEYS_DECOY_MODELS": "yubikey,yubikey-nfc"}, {48}),
+        ({"PASSKEYS_BACKUP_ELIGIBLE": "refuse"}, {32, 48, 64}),
+        ({"PASSKEYS_ATTACHMENT": "platform"}, {16, 20, 32}),
+        ({"PASSKEYS_ATTACHMENT": "cross-platform"}, {16, 20, 48, 64}),
+        ({"PASSKEYS_ATTACHMENT": "cross-platform", "PASSKEYS_BACKUP_ELIGIBLE": "refuse"}, {48, 64}),
+        ({"PASSKEYS_TRANSPORTS": "nfc"}, {48, 64}),
+        # Nothing is left: then what was named, or anything, rather than no decoys.
+        ({"PASSKEYS_TRANSPORTS": "nfc", "PASSKEYS_DECOY_MODELS": "windows-hello"}, {32}),
+        ({"PASSKEYS_TRANSPORTS": "ble"}, {16, 20, 32, 48, 64}),
+    ],
+)
+def test_decoys_are_of_what_policy_lets_register(settings: dict[str, str], lengths: set[int]) -> None:
+    """A decoy of what nobody here could have would be known for one."""
+    models = decoy_models(load(settings))
+    found = {len(decoy.id) for name in NAMES[:2000] for decoy in descriptors(KEY, name, models)}
+    assert found == lengths

@@ -80,6 +80,15 @@ def test_every_mistake_in_the_file_is_told(tmp_path: Path) -> None:
     assert len(error.value.mistakes) == len(wrong) + 2
 
 
+def test_two_people_cannot_share_a_user_name(tmp_path: Path) -> None:
+    """Case does not count when a name is typed: ids that differ in nothing else are a mistake, told by both."""
+    file = tmp_path / "people.json"
+    file.write_text(json.dumps({person: {"display_name": "x"} for person in ("ada.l", "Ada.L", "grace")}))
+    with pytest.raises(SettingsError, match=r"'ada\.l' and 'Ada\.L' are one user name") as error:
+        load_static(file)
+    assert len(error.value.mistakes) == 1
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"'])
 def test_a_file_that_is_no_object_is_a_mistake(tmp_path: Path, text: str) -> None:
     """Not JSON, or not an object."""

@@ -103,6 +103,7 @@ WRONG = {
     "PASSKEYS_HINTS": ["phone", "hybrid,hybrid"],
     "PASSKEYS_LIMIT_NETWORK": ["30", "0/60", "30/0", "-1/60", "30/60/1", "1000001/1", "x/y"],
     "PASSKEYS_LIMIT_PERSON": ["ten/600"],
+    "PASSKEYS_DECOY_MODELS": ["yubikey,yubikey", "YubiKey 5"],
     "PASSKEYS_LIMIT_USERNAME": ["30/"],
     "PASSKEYS_LIMIT_ACTS": ["30"],
     "PASSKEYS_LIMIT_RECOVERIES": ["10"],
@@ -120,6 +121,7 @@ WRONG = {
     "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
     "PASSKEYS_DIRECTORY": ["/nowhere/people.json"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
+    "PASSKEYS_CONFORMANCE": ["true", "ON"],
     "PASSKEYS_STORE": [__file__],
 }  # fmt: skip
 
@@ -177,6 +179,16 @@ def test_the_local_profile_starts_on_this_machine(host: str) -> None:
     """A host that calls itself localhost is one; a container's name of a developer's own says nothing."""
     origins = {"PASSKEYS_ORIGINS": "http://localhost:7071"}
     assert load({"WEBSITE_HOSTNAME": host, "CONTAINER_NAME": "mine"} | origins).profile == "local"
+
+
+def test_the_conformance_door_opens_in_the_local_profile_alone() -> None:
+    """Whoever knocks may enrol there; it is shut unless somebody opens it."""
+    assert load({}).conformance is False
+    assert load({"PASSKEYS_CONFORMANCE": "on"}).conformance is True
+    with pytest.raises(SettingsError, match="only PASSKEYS_PROFILE='local' has it"):
+        load({"PASSKEYS_CONFORMANCE": "on", "PASSKEYS_PROFILE": "azure"})
+    with pytest.raises(SettingsError, match="must never run in Azure"):
+        load({"PASSKEYS_CONFORMANCE": "on", "WEBSITE_INSTANCE_ID": "0123"})
 
 
 MODEL = "08987058-cadc-4b81-b6e1-30de50dcbe96"
@@ -306,6 +318,19 @@ def test_what_metadata_alone_can_tell_needs_metadata(environ: dict[str, str]) ->
     """Else nobody could register, and the first to notice would be a person."""
     with pytest.raises(SettingsError, match="without PASSKEYS_METADATA"):
         load(environ)
+
+
+def test_certification_needs_attestation(tmp_path: Path) -> None:
+    """Without it the AAGUID is the client's word, and a certified one as easily said as any."""
+    environ = {
+        "PASSKEYS_CERTIFICATION": "FIDO_CERTIFIED_L1",
+        "PASSKEYS_METADATA": "https://mds.fidoalliance.org/",
+        "PASSKEYS_METADATA_ROOT": str(write_root(tmp_path / "root.pem")),
+        "PASSKEYS_ATTESTATION": "direct",
+    }
+    with pytest.raises(SettingsError, match="anybody can claim"):
+        load(environ)
+    load({**environ, "PASSKEYS_ATTESTATION_TRUST": "trusted"})
 
 
 def test_no_status_need_be_prohibited() -> None:

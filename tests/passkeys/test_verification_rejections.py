@@ -171,6 +171,10 @@ def client_data_wrongs(on: Registration | Assertion, other_type: str) -> list[Wr
                 ("a number", 1),
             )
         ],
+        *[
+            Wrong(Code.TOKEN_BINDING_MALFORMED, because, client(on, tokenBinding=odd), policy(token_binding_checked=True))
+            for because, odd in (("a text", "supported"), ("a list", []), ("no status", {"id": "x"}), ("another status", {"status": "odd"}), ("a status that is a list", {"status": []}))
+        ],
     ]  # fmt: skip
 
 
@@ -190,6 +194,22 @@ def flag_wrongs(on: Registration | Assertion) -> list[Wrong]:
 
 
 LONG = bytes(range(256)) * 4
+# What CTAP 2.1 §8 rules out. The first three said twice what was said before, four levels of it: of forty, a decoder's
+# result is beyond any memory as soon as somebody writes it down.
+UNPLAIN = [
+    ("items that refer to each other", b"\xa1\x61x\x84\xd8\x1c\x82\x00\x00" + b"".join(b"\xd8\x1c\x82" + (b"\xd8\x1d" + bytes([n])) * 2 for n in range(3))),
+    ("strings that refer to each other", b"\xa1\x61x\xd9\x01\x00\x82\x63abc\xd8\x19\x00"),
+    ("an item that refers to itself", b"\xa1\x61x\xd8\x1c\x81\xd8\x1d\x00"),
+    ("a regular expression", cbor2.dumps({"x": cbor2.CBORTag(35, "(a+)+b")})),
+    ("an unknown tag", cbor2.dumps({"x": cbor2.CBORTag(60_000, 1)})),
+    ("a map of indefinite length", b"\xbf\x61x\x01\xff"),
+    ("a string of indefinite length", b"\xa1\x61x\x5f\x41a\xff"),
+    ("a reserved length", b"\xa1\x61x\x1c"),
+    ("a string that is cut short", b"\xa1\x61x\x5b\xff\xff\xff\xff\xff\xff\xff\xff"),
+    ("an array that is cut short", b"\xa1\x61x\x9b\xff\xff\xff\xff\xff\xff\xff\xff\x00"),
+    ("a number that is cut short", b"\xa1\x61x\x19\x00"),
+]  # fmt: skip
+
 REGISTRATION_WRONGS = [
     Wrong(Code.RESPONSE_UNREADABLE, "never parsed", {"told": {"raw_id": None}}),
     Wrong(Code.CREDENTIAL_ID_MISMATCH, "id is not rawId", {"told": {"id": "AQID"}}),
@@ -221,6 +241,12 @@ REGISTRATION_WRONGS = [
     Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, "authData with bytes behind it", {"behind_data": b"\x00"}),
     Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, "extension data that is not there", {"flags": REGISTRATION.flags | ED, "extensions": b""}),
     Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, "extension data without its flag", {"behind_data": cbor2.dumps({"credProtect": 3})}),
+    *[
+        Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, because, wrong)
+        for because, data in UNPLAIN
+        for wrong in ({"flags": REGISTRATION.flags | ED, "extensions": data}, {"public_key": data})
+    ],
+    Wrong(Code.ATTESTATION_OBJECT_UNREADABLE, "a tag in the statement", {"statement": lambda _: {"x": cbor2.CBORTag(35, "(a+)+b")}}),
     *flag_wrongs(REGISTRATION),
     Wrong(Code.BACKUP_ELIGIBLE_REFUSED, "may be synced", {}, policy(backup_eligible_allowed=False)),
     Wrong(Code.ATTESTED_CREDENTIAL_MISSING, "no AT flag", {"flags": REGISTRATION.flags & ~AT}),
@@ -229,6 +255,7 @@ REGISTRATION_WRONGS = [
     Wrong(Code.CREDENTIAL_ID_TOO_LONG, "though the response names a shorter one", {"credential_id": LONG, "told": {"id": "AQID", "raw_id": b"\x01\x02\x03"}}),
     Wrong(Code.PUBLIC_KEY_UNREADABLE, "not on its curve", {"public_key": {**KEY, -3: bytes(32)}}),
     Wrong(Code.PUBLIC_KEY_UNREADABLE, "with its private key", {"public_key": {**KEY, -4: bytes(32)}}),
+    Wrong(Code.PUBLIC_KEY_UNREADABLE, "its algorithm twice", {"public_key": b"\xa6" + cbor2.dumps(KEY)[1:] + b"\x03\x26"}),
     Wrong(Code.PUBLIC_KEY_UNREADABLE, "a point of U2F", {"public_key": 4}),
     Wrong(Code.PUBLIC_KEY_UNREADABLE, "a key without its algorithm", {"public_key": {label: KEY[label] for label in (1, -1, -2, -3)}}),
     Wrong(Code.PUBLIC_KEY_WEAK, "an RSA key of 1024 bits", {"public_key": {1: 3, 3: -257, -1: b"\xff" * 128, -2: b"\x01\x00\x01"}}),
@@ -277,6 +304,10 @@ ASSERTION_WRONGS = [
     ],
     Wrong(Code.AUTHENTICATOR_DATA_UNREADABLE, "a byte too many", {"behind_data": b"\x00"}),
     Wrong(Code.AUTHENTICATOR_DATA_UNREADABLE, "extension data that is not there", {"flags": ASSERTION.flags | ED, "extensions": b""}),
+    *[
+        Wrong(Code.AUTHENTICATOR_DATA_UNREADABLE, because, {"flags": ASSERTION.flags | ED, "extensions": data})
+        for because, data in UNPLAIN
+    ],
     *flag_wrongs(ASSERTION),
     Wrong(Code.BACKUP_ELIGIBILITY_CHANGED, "no longer eligible", {"flags": ASSERTION.flags & ~BE}),
     Wrong(Code.BACKUP_ELIGIBILITY_CHANGED, "eligible now", stored(backup_eligible=False)),
@@ -516,6 +547,8 @@ def test_a_statement_wrong_in_one_point(case: Case) -> None:
 # Codes that neither function raises, and who does.
 ELSEWHERE = {
     Code.CREDENTIAL_UNKNOWN: "activities/verify_authentication.py: nothing is stored under that id",
+    Code.CREDENTIAL_DECOY: "activities/verify_authentication.py: we have made it up for a name that is nobody's",
+    Code.CREDENTIAL_GONE: "activities/verify_authentication.py: it was listed, and has been removed meanwhile",
     Code.CREDENTIAL_DISABLED: "activities/verify_authentication.py: an operator or the metadata has disabled it",
 }
 # Nets under what is not known to fall: the fuzz looks for it.

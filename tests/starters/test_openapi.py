@@ -40,9 +40,9 @@ def test_the_document_is_valid() -> None:
     OpenAPIV31SpecValidator(document()).validate()
 
 
-async def test_the_document_is_served() -> None:
+async def test_the_document_is_served(world: World) -> None:
     """As JSON, at /openapi.json."""
-    response = await openapi(request("GET", "/openapi.json"))
+    response = await openapi(world, request("GET", "/openapi.json"))
     assert json.loads(response.get_body()) == document()
 
 
