@@ -4,6 +4,7 @@
  */
 
 import { needsSignIn } from "./credentials_api.js";
+import { waiting } from "./elements.js";
 import { proving } from "./proof.js";
 import { call } from "./service.js";
 
@@ -75,7 +76,8 @@ export function explained(error) {
 }
 
 /** The service's own sentence, where it has one for callers. */
-function said({ status, detail }) {
+function said({ code, status, detail, retryAfterSeconds }) {
+  if (code === "rate_limited") return `Too many in a short time. Try again in ${waiting(retryAfterSeconds)}.`;
   if (detail && status < 500) return detail;
   return `The service answered ${status}. ${detail || "Try again; if it stays, look at the service's log."}`;
 }
