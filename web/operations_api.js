@@ -41,6 +41,11 @@ export function oneCeremony(key, id) {
   return request("GET", `/operations/ceremonies/${id}`, { key });
 }
 
+/** {configured, metadata: {no, nextUpdate, stale, models, keptAt} | null, refresh: the last one, or null}. */
+export function metadataOf(key) {
+  return request("GET", "/operations/metadata", { key });
+}
+
 /** {person, credentials}: as their person sees them, and `decision`: {reason, by, at} or null. */
 export function passkeysOf(key, session, person) {
   return request("GET", `/operations/credentials?${new URLSearchParams({ person })}`, { key, session });

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from passkeys.credentials import StandingState
 from tests.browser.standings import decide
-from tests.browser.visitor import Visitor, visiting
-from tests.hosts import FUNCTION_KEY, RunningHost
-
-
-@pytest.fixture
-def operator(browser: Browser, host: RunningHost) -> Iterator[Visitor]:
-    """Grace, an operator with a passkey."""
-    with visiting(browser, host, person="grace", name="Grace Hopper") as visitor:
-        visitor.enrol()
-        yield visitor
-
-
-def unlock(visitor: Visitor, place: str = "#people") -> None:
-    """Open a place of the operators' page with the function key."""
-    visitor.go(f"/operations{place}")
-    visitor.page.get_by_label("Function key").fill(FUNCTION_KEY)
-    visitor.press("Open")
-
-
-def look_up(visitor: Visitor, person: str) -> None:
-    """Ask for somebody's passkeys."""
-    visitor.page.get_by_label("Person", exact=True).fill(person)
-    visitor.press("Show passkeys")
+from tests.browser.views import look_up, unlock
+from tests.browser.visitor import Visitor
+from tests.hosts import FUNCTION_KEY
 
 
 def test_looking_somebody_up_takes_the_operators_own_passkey(operator: Visitor, newcomer: Visitor) -> None:
