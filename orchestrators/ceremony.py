@@ -248,6 +248,7 @@ def _output(request: Json, progress: _Progress) -> Json:
         "retry_after_seconds": progress.retry_after_seconds,
         "step_up": progress.step_up if done else False,
         "code_challenge": request.get("code_challenge"),
+        "mediation": request.get("mediation"),
         "unknown_credential_id": progress.unknown_credential_id,
         "at": progress.stages[-1][1],
     }

@@ -55,6 +55,11 @@ PROBLEMS: Mapping[str, Kind] = {
         "The session is too old for a change",
         "Sign in again, and repeat the request with the new ceremony.",
     ),
+    "proof_required": Kind(
+        401,
+        "Only who started the ceremony may answer it",
+        "Send Authorization: Ceremony <its id>:<the code_verifier of its start>. The challenge is still good.",
+    ),
     "step_up_required": Kind(
         403,
         "This passkey is good for managing passkeys alone",

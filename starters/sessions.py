@@ -1,5 +1,7 @@
 """Sessions without a session: a completed ceremony and its proof key show who is asking, for a while.
 
+And before it is completed, they show that who answers it is who started it.
+
 `Authorization: Ceremony <ceremony id>:<code_verifier>` acts for the person of that ceremony. Nothing is kept for it
 but the ceremony itself, whose output has the challenge; the verifier is looked at here and goes nowhere.
 """
@@ -22,6 +24,7 @@ from starters.views import output_of
 from starters.waiting import is_finished
 
 SCHEME = "Ceremony"
+CONDITIONAL = "conditional"
 # RFC 9110 §11.4: scheme, blanks, credentials; ours have no comma, so that a header sent twice is none.
 _AUTHORIZATION = re.compile(r"(?i:ceremony) +([a-z]{1,32}-[0-9a-f]{32}):([A-Za-z0-9._~-]{43,128})")
 # A completed approval says that somebody agreed to something, not who is asking now.
@@ -58,6 +61,13 @@ def invalid() -> RefusedError:
     return RefusedError("session_invalid", headers={"WWW-Authenticate": SCHEME})
 
 
+def demand_proof(authorization: str, ceremony_id: str, code_challenge: str | None) -> None:
+    """See that the header is by whoever started this very ceremony. Raises RefusedError(proof_required)."""
+    match = _AUTHORIZATION.fullmatch(authorization)
+    if match is None or match[1] != ceremony_id or not proves(match[2], code_challenge):
+        raise RefusedError("proof_required", headers={"WWW-Authenticate": SCHEME})
+
+
 async def proof_of(world: World, req: HttpRequest, client: Any) -> Proof:
     """The ended ceremony, however it ended, whose proof key the caller shows, for as long as a session lasts.
 
@@ -87,7 +97,11 @@ async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool
     """
     proof = await proof_of(world, req, client)
     output = proof.output
-    if output["outcome"] != Outcome.COMPLETED or kind_of(proof.ceremony_id) not in _SESSIONS:
+    kind = kind_of(proof.ceremony_id)
+    if output["outcome"] != Outcome.COMPLETED or kind not in _SESSIONS:
+        raise invalid()
+    # WebAuthn L3 §5.1.3: nobody need have been there when it was made, so it says of nobody that they are here now.
+    if kind is Kind.REGISTRATION and output.get("mediation") == CONDITIONAL:
         raise invalid()
     person, credential_id = output["person"]["id"], output["credential_id"]
     # Who cannot be asked about, may not: these raise, and the answer is 503.

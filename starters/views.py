@@ -78,6 +78,7 @@ def output_of(ceremony_id: str, status: Any) -> Mapping[str, Any]:
         "retry_after_seconds": None,
         "step_up": False,
         "code_challenge": None,
+        "mediation": None,
         "unknown_credential_id": None,
         "at": instant(status.last_updated_time),
     }
@@ -95,7 +96,7 @@ def public_output(ceremony_id: str, status: Any) -> dict[str, Any]:
         "reason": public_reason(outcome),
         "person": output["person"] if completed else None,
         "credential_id": output["credential_id"] if completed else None,
-        # Neither the proof key's challenge nor an unknown credential's id: who proves themselves may ask for the latter.
+        # Nothing of what the service asks itself later: mediation, the proof key's challenge. Nor an unknown credential's id: who proves themselves may ask for the latter.
         "step_up": output.get("step_up", False) if completed else None,
         "retry_after_seconds": output["retry_after_seconds"],
         "at": output["at"],

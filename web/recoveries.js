@@ -145,7 +145,7 @@ export function createRecoveries({ show, announce, operator, key, onLeave }) {
       // What is signed is what is shown: the challenge commits to the details.
       if (!(await commits(publicKey.challenge, details))) return say("This recovery is not about what it shows. Do not confirm it, and tell whoever runs this service.");
       const answer = await usePasskey(publicKey, { signal: mine.stop.signal });
-      const { output } = await respond(id, answer, { signal: mine.stop.signal }).catch((error) =>
+      const { output } = await respond(mine.ceremony, answer, { signal: mine.stop.signal }).catch((error) =>
         error.code === "ceremony_finished" ? read(id, { waitSeconds: 0 }) : Promise.reject(error),
       );
       if (output) ended(mine, details, output);

@@ -320,6 +320,17 @@ def test_the_output_carries_what_its_starter_will_ask_for() -> None:
     assert (output["code_challenge"], output["step_up"]) == (challenge, False)
 
 
+@pytest.mark.parametrize("mediation", ["modal", "conditional", None])
+def test_the_output_carries_the_mediation_of_the_start(mediation: str | None) -> None:
+    """Whoever asks later whether somebody was there finds it, whatever the outcome."""
+    _, run, first = begin("registration", mediation=mediation)
+    output, _ = finish(run, first, [REGISTERED, CLAIMS], [{"recorded": True}])
+    assert (output["outcome"], output["mediation"]) == ("completed", mediation)
+    _, run, first = begin("authentication", mediation=mediation)
+    output, _ = finish(run, first, [{"verified": False, "reason": "x"}, CLAIMS])
+    assert (output["outcome"], output["mediation"]) == ("rejected", mediation)
+
+
 @pytest.mark.parametrize(
     ("reason", "told"),
     [("credential_unknown", ANSWER["rawId"]), ("credential_disabled", None), ("signature_invalid", None), ("credential_decoy", None)],

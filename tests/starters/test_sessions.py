@@ -112,6 +112,15 @@ async def test_an_approval_is_no_session(world: World, client: FakeClient) -> No
     assert await code_of(world, client, header, operator=True) == "session_invalid"
 
 
+async def test_a_passkey_made_without_a_prompt_is_no_session(world: World, client: FakeClient) -> None:
+    """Nobody need have been there. A sign-in by autofill is one as any: it has a person's gesture."""
+    header = has_ended(client, REGISTRATION, mediation="conditional")
+    assert await code_of(world, client, header) == "session_invalid"
+    assert await code_of(world, client, has_ended(client, REGISTRATION, mediation="modal")) == "session"
+    header = has_ended(client, AUTHENTICATION, mediation="conditional")
+    assert await code_of(world, client, header, fresh=True) == "session"
+
+
 async def test_a_running_ceremony_and_one_that_the_engine_ended_are_none(
     world: World, client: FakeClient
 ) -> None:
