@@ -8,19 +8,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix demo bench kill-loop enumeration setup browser clean
+.PHONY: help run test check fix demo bench bench-verification fuzz kill-loop enumeration setup browser clean
 
 help:  ## list the commands
 	@echo "Durable Passkeys. Commands:"
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime  ## start the app on this machine: register and sign in at http://localhost:7071 (PORT=, STATE=)
 	@exec $(BIN)/python -m local_host --port $(PORT) --state $(STATE) \
 	  --on-ready "$(abspath $(BIN))/python -m passkeys ticket issue --person ada"
 
 test: $(VENV)/.dev browser  ## run the checks that need no style: every test, in a real browser too
-	@echo "==> Running the tests (a few minutes; each line is one file)"
-	@$(BIN)/python -m pytest
+	@echo "==> Running the tests (some minutes; two files at a time)"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev  ## lint, format, types, import rules
 	@echo "==> ruff";          $(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -35,6 +35,12 @@ demo: $(VENV)/.dev  ## the whole story in ten seconds, in the terminal
 
 bench: $(VENV)/.dev  ## measure ceremonies a second and where the time goes (minutes)
 	@$(BIN)/python -m bench
+
+bench-verification: $(VENV)/.dev  ## measure verifications a second beside bare webauthn and bare signatures (minutes)
+	@$(BIN)/python -m bench.verification
+
+fuzz: $(VENV)/.dev  ## fuzz the verifier to RUNS=10000000 executions in all (hours); goes on where it stopped
+	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),10000000)
 
 kill-loop: $(VENV)/.dev  ## kill the host at random for MINUTES=5 and check that nothing was lost
 	@$(BIN)/python -m tests.faults.kill_loop --minutes $(or $(MINUTES),5)
@@ -65,5 +71,5 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@touch $@
 
 clean:  ## remove the environment, caches and local state
-	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
+	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .schemathesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -225,6 +225,7 @@ function leave(note) {
   // Credential Management L1 §2.3.3: after signing out, nothing may sign in again without being asked.
   navigator.credentials.preventSilentAccess?.().catch(() => {});
   openSignIn({ note });
+  views.announce(note);
 }
 
 function forget() {

@@ -5,8 +5,9 @@
  * be linked to, and the browser's Back works. The key lives in `key` alone.
  */
 
-import { fillFacts, made, tell as tellIn } from "./elements.js";
-import { oneCeremony, recentCeremonies } from "./operations_api.js";
+import { fillFacts, made, tell as tellLine } from "./elements.js";
+import { metadataLine } from "./metadata.js";
+import { metadataOf, oneCeremony, recentCeremonies } from "./operations_api.js";
 import { createOperator } from "./operator.js";
 import { createPeople } from "./people.js";
 import { createRecoveries } from "./recoveries.js";
@@ -98,6 +99,7 @@ function lock({ focus = true, error = "" } = {}) {
   asked += 1;
   key = null;
   ceremonies = [];
+  tell("metadata", "");
   operator.forget();
   recoveries.forget();
   people.forget();
@@ -122,7 +124,17 @@ async function showList({ focus = true } = {}) {
   if (found !== null) ceremonies = found;
   show("list", "Recent ceremonies", { focus });
   drawRows();
+  drawMetadata();
   if (found !== null) $("as-of").textContent = `As of ${clock(new Date().toISOString()).slice(0, 8)}`;
+}
+
+/** A line of its own, beside the list: what it cannot show, it leaves out. */
+async function drawMetadata() {
+  const mine = key;
+  const { words, wrong } = await metadataOf(mine).then(metadataLine).catch(() => ({ words: "", wrong: false }));
+  if (mine !== key) return;
+  tell("metadata", words);
+  $("metadata").classList.toggle("wrong", wrong);
 }
 
 async function showDetail(id, { focus = true } = {}) {
@@ -262,7 +274,7 @@ function show(view, title, { focus }) {
 }
 
 function tell(id, words) {
-  tellIn($(id), words);
+  tellLine($(id), words);
 }
 
 function announce(words) {

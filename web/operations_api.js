@@ -4,6 +4,7 @@
  */
 
 import { needsSignIn } from "./credentials_api.js";
+import { waiting } from "./elements.js";
 import { proving } from "./proof.js";
 import { call } from "./service.js";
 
@@ -42,6 +43,11 @@ export function oneCeremony(key, id) {
   return request("GET", `/operations/ceremonies/${id}`, { key });
 }
 
+/** {configured, metadata: {no, nextUpdate, stale, models, keptAt} | null, refresh: the last one, or null}. */
+export function metadataOf(key) {
+  return request("GET", "/operations/metadata", { key });
+}
+
 /** {person, credentials}: as their person sees them, and `decision`: {reason, by, at} or null. */
 export function passkeysOf(key, session, person) {
   return request("GET", `/operations/credentials?${new URLSearchParams({ person })}`, { key, session });
@@ -71,7 +77,8 @@ export function explained(error) {
 }
 
 /** The service's own sentence, where it has one for callers. */
-function said({ status, detail }) {
+function said({ code, status, detail, retryAfterSeconds }) {
+  if (code === "rate_limited") return `Too many in a short time. Try again in ${waiting(retryAfterSeconds)}.`;
   if (detail && status < 500) return detail;
   return `The service answered ${status}. ${detail || "Try again; if it stays, look at the service's log."}`;
 }

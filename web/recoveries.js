@@ -8,7 +8,7 @@ import { usePasskey } from "./authenticator.js";
 import { begin, cancel, join, read, respond } from "./ceremony.js";
 import { watch } from "./conduct.js";
 import { countDown } from "./countdown.js";
-import { fillFacts, instant, tell } from "./elements.js";
+import { fillFacts, tell } from "./elements.js";
 import { explained, operating, takeTicket } from "./operations_api.js";
 import { endingOf } from "./outcomes.js";
 
@@ -114,7 +114,7 @@ export function createRecoveries({ show, announce, operator, key, onLeave }) {
       title: `A new start for ${details.display_name}`,
       lead: `With this link, ${details.display_name} creates a new passkey. Give it to them yourself, face to face or on the phone: whoever has it can enrol in their name. It works once, and is not shown again.`,
       details,
-      facts: [["Good until", instant(expiresAt)]],
+      facts: [["Good until", new Date(expiresAt).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })]],
       handover: ["Enrolment link", link],
       secondary: ["Done", () => {
         started = null;

@@ -73,3 +73,11 @@ def newcomer(browser: Browser, host: RunningHost, newcomers: Iterator[str]) -> I
     person = next(newcomers)
     with visiting(browser, host, person=person, name=NEWCOMERS[person]) as visitor:
         yield visitor
+
+
+@pytest.fixture
+def operator(browser: Browser, host: RunningHost) -> Iterator[Visitor]:
+    """Grace, an operator with a passkey."""
+    with visiting(browser, host, person="grace", name="Grace Hopper") as visitor:
+        visitor.enrol()
+        yield visitor

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from passkeys.credentials import StandingState
 from tests.browser.standings import decide
-from tests.browser.visitor import Visitor, visiting
-from tests.hosts import FUNCTION_KEY, RunningHost
-
-
-@pytest.fixture
-def operator(browser: Browser, host: RunningHost) -> Iterator[Visitor]:
-    """Grace, an operator with a passkey."""
-    with visiting(browser, host, person="grace", name="Grace Hopper") as visitor:
-        visitor.enrol()
-        yield visitor
-
-
-def unlock(visitor: Visitor, place: str = "#people") -> None:
-    """Open a place of the operators' page with the function key."""
-    visitor.go(f"/operations{place}")
-    visitor.page.get_by_label("Function key").fill(FUNCTION_KEY)
-    visitor.press("Open")
-
-
-def look_up(visitor: Visitor, person: str) -> None:
-    """Ask for somebody's passkeys."""
-    visitor.page.get_by_label("Person", exact=True).fill(person)
-    visitor.press("Show passkeys")
+from tests.browser.views import look_up, unlock
+from tests.browser.visitor import Visitor
+from tests.hosts import FUNCTION_KEY
 
 
 def test_looking_somebody_up_takes_the_operators_own_passkey(operator: Visitor, newcomer: Visitor) -> None:
@@ -65,7 +42,7 @@ def test_disabling_and_enabling_with_a_reason(operator: Visitor, newcomer: Visit
     expect(reason).to_be_visible()
     reason.fill("Left in a taxi")
     reason.press("Enter")
-    expect(operator.page.locator("#people-status")).to_have_text("Passkey is disabled.")
+    expect(operator.page.locator("#people-status")).to_have_text("Passkey on a device is disabled.")
     expect(operator.holdings()).to_contain_text("Left in a taxi")
     expect(operator.page.get_by_role("button", name="Enable Passkey")).to_be_focused()
     with newcomer.page.expect_response("**/signals"):
@@ -74,7 +51,7 @@ def test_disabling_and_enabling_with_a_reason(operator: Visitor, newcomer: Visit
     operator.page.keyboard.press("Enter")
     operator.page.get_by_label("Reason, for the audit trail").fill("Found again")
     operator.press("Enable it")
-    expect(operator.page.locator("#people-status")).to_have_text("Passkey is enabled again.")
+    expect(operator.page.locator("#people-status")).to_have_text("Passkey on a device is enabled again.")
     newcomer.go()
     newcomer.is_signed_in()
 
@@ -138,7 +115,7 @@ def test_an_old_session_is_renewed_and_the_change_made(operator: Visitor, newcom
         operator.press("Sign in again")
     assert again.value.headers["authorization"] not in refused
     assert again.value.headers["x-functions-key"] == FUNCTION_KEY
-    expect(operator.page.locator("#people-status")).to_have_text("Passkey is disabled.")
+    expect(operator.page.locator("#people-status")).to_have_text("Passkey on a device is disabled.")
 
 
 def test_forgetting_the_key_forgets_people_and_operator(operator: Visitor, newcomer: Visitor) -> None:

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.browser.test_people import look_up, operator, unlock
+from tests.browser.views import look_up, unlock
 from tests.browser.visitor import Visitor, visiting
 from tests.hosts import RunningHost
 
-__all__ = ["operator"]  # a fixture: Grace, who starts
 REASON = "Lost her phone on the train, called from her desk"
 
 

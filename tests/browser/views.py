@@ -204,18 +204,28 @@ def detail(visitor: Visitor) -> None:
     visitor.page.get_by_role("heading", name="Timeline").wait_for()
 
 
-def people(visitor: Visitor) -> None:
-    visitor.enrol("grace")
-    visitor.go("/operations#people")
+def unlock(visitor: Visitor, place: str = "#people") -> None:
+    """Open a place of the operators' page with the function key."""
+    visitor.go(f"/operations{place}")
     visitor.page.get_by_label("Function key").fill(FUNCTION_KEY)
     visitor.press("Open")
+
+
+def look_up(visitor: Visitor, whom: str) -> None:
+    """Ask for somebody's passkeys, as an operator who is among people."""
+    visitor.page.get_by_label("Person", exact=True).fill(whom)
+    visitor.press("Show passkeys")
+
+
+def people(visitor: Visitor) -> None:
+    visitor.enrol("grace")
+    unlock(visitor)
     visitor.heading("People")
 
 
 def person(visitor: Visitor) -> None:
     people(visitor)
-    visitor.page.get_by_label("Person", exact=True).fill("grace")
-    visitor.press("Show passkeys")
+    look_up(visitor, "grace")
     visitor.holdings().first.wait_for()
 
 
@@ -228,18 +238,14 @@ def disabling(visitor: Visitor) -> None:
 def not_an_operator(visitor: Visitor) -> None:
     visitor.expects_failed_loads = True
     visitor.enrol()
-    visitor.go("/operations#people")
-    visitor.page.get_by_label("Function key").fill(FUNCTION_KEY)
-    visitor.press("Open")
-    visitor.page.get_by_label("Person", exact=True).fill("ada")
-    visitor.press("Show passkeys")
+    unlock(visitor)
+    look_up(visitor, "ada")
     visitor.page.get_by_text("Your account does not have the operator's role.").wait_for()
 
 
 def recovery_waits(visitor: Visitor) -> None:
     people(visitor)
-    visitor.page.get_by_label("Person", exact=True).fill("ada")
-    visitor.press("Show passkeys")
+    look_up(visitor, "ada")
     visitor.page.get_by_label("Reason, for the other operator").fill("Lost her phone on the train")
     visitor.press("Start a recovery")
     visitor.heading("Recovery of Ada Lovelace")

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from passkeys.response import encode_base64url
 from passkeys.verification import KnownCredential
+from tests.fuzz import mutation
 from tests.passkeys.attestation.cases import ACCEPTED
 from tests.passkeys.attestation.statements import ROOT, VECTORS, Ceremony, ceremony, octets, rs1, rsa_aik
 from tests.passkeys.resigned import (
@@ -218,7 +219,7 @@ def _hash_of(name: str) -> Any:
 def signed_again(scene: NewCredential, again: int, client_data: bytes, attestation_object: bytes) -> bytes:
     """The attestation object with the statement made right for what is there now, as far as `again` says."""
     try:
-        tree = cbor2.loads(attestation_object)
+        tree = mutation.loads(attestation_object)
         tree["attStmt"] = statement_again(
             scene, again, client_data, tree["authData"], tree["fmt"], tree["attStmt"]
         )

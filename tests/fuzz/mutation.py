@@ -7,11 +7,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from io import BytesIO
 from random import Random
 from typing import Any
 
 import cbor2
+
+from passkeys.authenticator_data import _end_of_item
+
+# Of a handful of bytes its reader makes, if it follows references (tags 28 and 29), lists of lists by the million.
+LAUGHTER = b"\x98\x20" + b"".join(
+    b"\xd8\x1c\x88" + (b"\xd8\x1d" + bytes([number - 1])) * 8 if number else b"\xd8\x1c\x88" + b"\x00" * 8
+    for number in range(20)
+)
+
+
+def loads(data: bytes) -> Any:
+    """CBOR for us to change; tags are for those to read who must withstand them. Raises what it likes."""
+    _end_of_item(data, 0)
+    return cbor2.loads(data)
+
 
 Mutator = Callable[[Random, bytes], bytes]
 
@@ -98,7 +112,7 @@ def json_text(chance: Random, data: bytes) -> bytes:
 def cbor(chance: Random, data: bytes) -> bytes:
     """CBOR with one node changed; now and then written in an odd way, as CTAP2 does not."""
     try:
-        tree = cbor2.loads(data)
+        tree = loads(data)
     except Exception:
         return blind(chance, data)
     try:
@@ -121,11 +135,18 @@ def cbor(chance: Random, data: bytes) -> bytes:
                 + written[1:]
             )
         case 4:
-            return bytes([0xC0 | chance.randrange(24)]) + written
+            return (
+                chance.choice(
+                    (bytes([0xC0 | chance.randrange(24)]), b"\xd8\x1c", b"\xd8\x1d\x00", b"\xd8\x23")
+                )
+                + written
+            )
         case 5:
             return b"\x81" * chance.choice((9, 300)) + written
         case 6:
             return blind(chance, written)
+        case 7:
+            return written[:1] + LAUGHTER + written[2:] if chance.randrange(2) else LAUGHTER
         case _:
             return written
 
@@ -185,19 +206,17 @@ def _attested(chance: Random, rest: bytes) -> bytes:
 
 def first_of(chance: Random, data: bytes, change: Mutator) -> bytes:
     """The first item of a sequence of CBOR changed, what is behind it kept."""
-    stream = BytesIO(data)
     try:
-        cbor2.load(stream)
-    except Exception:
+        end = _end_of_item(data, 0)
+    except (ValueError, IndexError):
         return blind(chance, data)
-    end = stream.tell()
     return change(chance, data[:end]) + data[end:]
 
 
 def attestation_object(chance: Random, data: bytes) -> bytes:
     """WebAuthn L3 §6.5.4: authenticator data changed, or a certificate, or something else in it."""
     try:
-        tree = cbor2.loads(data)
+        tree = loads(data)
         where = chance.randrange(10)
         if where < 4:
             tree["authData"] = authenticator_data(chance, tree["authData"])
@@ -213,7 +232,7 @@ def attestation_object(chance: Random, data: bytes) -> bytes:
 def statement(chance: Random, data: bytes) -> bytes:
     """An attestation statement: a certificate changed, or something else in it."""
     try:
-        return cbor2.dumps(_statement(chance, cbor2.loads(data)))
+        return cbor2.dumps(_statement(chance, loads(data)))
     except Exception:
         return cbor(chance, data)
 

@@ -1,4 +1,5 @@
-"""One target without a guide: seeds changed by a source of chance that begins the same every time.
+"""One target without a guide: seeds changed by a source of chance that begins the same every time (the serial numbers of
+the certificates in them apart, and one key).
 
 What `make test` runs on every platform, and what `make fuzz` runs where atheris has no wheel: the same harness, the same
 mutations, the same oracle; what it lacks is that an input which reaches something new is kept and changed further.

@@ -19,9 +19,9 @@ from typing import Any
 import cbor2
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from webauthn.helpers import parse_authenticator_data
 
 from passkeys.attestation import ALL_FORMATS, STRICT, TrustAnchors, verify_statement
+from passkeys.authenticator_data import read_authenticator_data
 from passkeys.certificates import MAX_CERTIFICATES, ChainInvalid, verify_chain
 from passkeys.errors import MalformedResponse, MetadataInvalid, Rejection, RejectionCode
 from passkeys.extensions import EXTENSIONS, creation_inputs, request_inputs
@@ -150,6 +150,7 @@ STANCES = (
     Stance(policy=dataclasses.replace(STRICT_POLICY, user_verification_required=False)),
     Stance(policy=STRICT_POLICY, mediation="conditional"),
     Stance(policy=dataclasses.replace(LAX, attestation_trusted_only=True)),
+    Stance(policy=dataclasses.replace(LAX, token_binding_checked=True, chains_exact=True)),
     Stance(policy=with_models(denied=frozenset({MODEL}))),
     Stance(policy=with_models(allowed=frozenset({MODEL})), anchors=BY_MODEL),
     Stance(policy=with_models(), models=models_with("FIDO_CERTIFIED", "REVOKED")),
@@ -243,7 +244,7 @@ def _named(rejection: Rejection) -> str:
 
 def _attested_id(attestation_object: bytes) -> bytes:
     try:
-        return bytes(ceremonies.attested_id(cbor2.loads(attestation_object)["authData"]))[:1100]
+        return bytes(ceremonies.attested_id(mutation.loads(attestation_object)["authData"]))[:1100]
     except Exception:
         return b""
 
@@ -427,8 +428,11 @@ def run_statement(data: bytes) -> str:
         fmt = ALL_FORMATS[given.policy % len(ALL_FORMATS)]
     encoded, auth_data = given.parts
     try:
-        statement = cbor2.loads(encoded)
-        parsed = parse_authenticator_data(auth_data)
+        parsed = read_authenticator_data(auth_data)
+    except Rejection as rejection:
+        return _named(rejection)
+    try:
+        statement = mutation.loads(encoded)
     except Exception:
         return "unreadable"
     if given.again:
@@ -504,7 +508,7 @@ def run_chain(data: bytes) -> str:
     chain *= 1 + given.scene % 3
     anchors = ((ROOT.der,), (links()[2],), (links()[0], ROOT.der))[given.policy % 3]
     try:
-        anchor = verify_chain(chain, anchors=anchors, at=NOW)
+        anchor = verify_chain(chain, anchors=anchors, at=NOW, exact=bool(given.policy & 0x80))
     except ChainInvalid:
         return "chain_invalid"
     assert anchor in anchors, "an anchor that was not asked for"
