@@ -19,8 +19,8 @@ run: $(VENV)/.runtime  ## start the app on this machine: register and sign in at
 	  --on-ready "$(abspath $(BIN))/python -m passkeys ticket issue --person ada"
 
 test: $(VENV)/.dev browser  ## run the checks that need no style: every test, in a real browser too
-	@echo "==> Running the tests (a few minutes; each line is one file)"
-	@$(BIN)/python -m pytest
+	@echo "==> Running the tests (some minutes; two files at a time)"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev  ## lint, format, types, import rules
 	@echo "==> ruff";          $(BIN)/ruff check . && $(BIN)/ruff format --check .

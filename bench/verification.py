@@ -456,7 +456,8 @@ def main() -> int:
 
 def report(rounds: int, batch_ns: int) -> tuple[list[str], float]:
     """The lines, and what our checks cost over webauthn for a sign-in with ES256."""
-    lines, cost = list(machine(rounds)), float("nan")
+    lines: list[str] = []
+    cost = float("nan")
     for heading, listed in rows(json.loads(VECTORS.read_text("utf-8"))):
         columns = [column for column in COLUMNS if any(column in row.sides for row in listed)]
         said = {SIGNATURE: "the key loaded"} if heading.startswith("Registration without") else {}
@@ -480,14 +481,15 @@ def report(rounds: int, batch_ns: int) -> tuple[list[str], float]:
                 cost = costs[0]
             told = ["—" if one is None else f"{one:+.0%}" for one in costs]
             lines.append(f"| {row.name} | {' | '.join(rates)} | {' | '.join(told)} |")
-    return lines, cost
+    return [*machine(rounds), *lines], cost
 
 
 def machine(rounds: int) -> Iterator[str]:
     """What it ran on."""
     yield f"Measured {datetime.now(UTC):%Y-%m-%d}: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, one of them used,"
     yield f"Python {platform.python_version()}, webauthn {version('webauthn')}, cryptography {version('cryptography')}; medians of {rounds} rounds."
-    yield "Verifications a second of CPU time."
+    yield f"Verifications a second of CPU time. Load average of the machine meanwhile: {os.getloadavg()[0]:.0f}; beyond 1, others' work"
+    yield "has made caches cold, and both sides slower."
 
 
 def tell(what: str) -> None:

@@ -89,9 +89,9 @@ def options_of(url: str, started: Answer) -> dict[str, Any]:
     return dict(options)
 
 
-def respond(url: str, ceremony_id: str, response: Any) -> Answer:
-    """POST /ceremonies/{id}/response."""
-    return call(url, "POST", f"/ceremonies/{ceremony_id}/response", response)
+def respond(url: str, ceremony_id: str, response: Any, *, headers: Mapping[str, str] | None = None) -> Answer:
+    """POST /ceremonies/{id}/response; `headers` prove who started it, where its start had a code_challenge."""
+    return call(url, "POST", f"/ceremonies/{ceremony_id}/response", response, headers=headers)
 
 
 def status(url: str, ceremony_id: str, *, wait_s: int = 0) -> Answer:

@@ -84,6 +84,7 @@ class _Progress:
         self.reason: str | None = None
         self.unknown_credential_id: str | None = None
         self.step_up = False
+        self.user_verified = False
         self.retry_after_seconds: int | None = None
         self.display_name: str | None = None
         context.set_custom_status({"v": 1, "stage": self.state.value})
@@ -190,6 +191,8 @@ def _judge(verdict: Json, claims: Json, progress: _Progress) -> tuple[Event, str
         "clone_suspected": verdict.get("clone_suspected", False),
     }
     progress.step_up = verdict.get("step_up", False)
+    # A new credential's verdict says it of the credential.
+    progress.user_verified = verdict.get("credential", verdict).get("user_verified", False)
     reason = _refusal(verdict, claims)
     if reason is not None:
         return Event.CLAIMS_REFUSED, reason
@@ -252,7 +255,9 @@ def _output(request: Json, progress: _Progress) -> Json:
         "credential_id": progress.facts["credential_id"] if done else None,
         "retry_after_seconds": progress.retry_after_seconds,
         "step_up": progress.step_up if done else False,
+        "user_verified": progress.user_verified if done else False,
         "code_challenge": request.get("code_challenge"),
+        "mediation": request.get("mediation"),
         "unknown_credential_id": progress.unknown_credential_id,
         "at": progress.stages[-1][1],
     }

@@ -95,7 +95,8 @@ def load_public_key(cose_key: bytes) -> tuple[Algorithm, PublicKey]:
         weakness = form.weakness(members)
         if weakness is not None:
             raise Rejection(RejectionCode.PUBLIC_KEY_WEAK, weakness)
-        # A point that is not on its curve raises here: it would register, and fail every sign-in.
+        # A point that is not on its curve raises here: it would register, and fail every sign-in. Not of Edwards curves,
+        # whose points OpenSSL unpacks when it verifies: such a key harms whoever made it, and nobody else.
         return algorithm, form.load(members)
 
 

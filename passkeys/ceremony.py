@@ -125,7 +125,7 @@ CEREMONY_ID = re.compile(r"(registration|authentication|recovery)-([0-9a-f]{32})
 
 
 def new_ceremony_id(kind: Kind, random_bytes: Callable[[int], bytes]) -> str:
-    """A fresh id: the kind and 128 random bits. Whoever holds it may see and steer this one ceremony."""
+    """A fresh id: the kind and 128 random bits. Whoever holds it may see and cancel this one ceremony."""
     return f"{kind.value}-{random_bytes(16).hex()}"
 
 

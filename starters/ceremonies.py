@@ -1,9 +1,10 @@
 """The ceremonies over HTTP: start one, follow it, answer it, cancel it.
 
-Each function takes every method of its route and answers 405 itself. An id is all that a caller needs: whoever holds one
-may see and steer that one ceremony, and nothing else.
+Each function takes every method of its route and answers 405 itself. Whoever holds an id may see and cancel that one
+ceremony, and nothing else; answering it takes the proof key as well, if it was started with one.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from starters.bearer import has_token, right_of_token
 from starters.limits import limits_for
 from starters.problems import RefusedError
 from starters.requests import ceremony_id, json_object, network_of, number, one_of
-from starters.sessions import session_of
+from starters.sessions import CONDITIONAL, demand_proof, session_of
 from starters.views import (
     links,
     output_of,
@@ -57,7 +58,8 @@ _PARSERS: Mapping[Kind, Callable[[object], RegistrationResponse | Authentication
 }
 RESPONSE_EVENT = "authenticator_response"
 CANCEL_EVENT = "cancel"
-_MODAL, _CONDITIONAL = MEDIATIONS = ("modal", "conditional")
+_MODAL = "modal"
+MEDIATIONS = (_MODAL, CONDITIONAL)
 MAX_TICKET_LENGTH = 256
 
 
@@ -71,8 +73,8 @@ async def registrations(world: World, req: HttpRequest, client: Any) -> HttpResp
         by_session = "authorization" in req.headers and not by_token
         if "authorization" in req.headers and ticket is not None:
             raise RefusedError("request_malformed", "Send a `ticket` or an Authorization header, not both.")
-        # The holder of a ticket, or of a token, has not shown who they are here yet: what is made without a prompt is made for who has just shown who they are.
-        if mediation == _CONDITIONAL and not (by_session and world.settings.conditional_create):
+        # Who holds a ticket, or a token, has not shown who they are here: what is made without a prompt is for who just has.
+        if mediation == CONDITIONAL and not (by_session and world.settings.conditional_create):
             raise RefusedError("conditional_create_off")
         if by_token:
             right = await right_of_token(world, req, body.get("issuer"))
@@ -160,24 +162,48 @@ async def ceremony_response(req: HttpRequest, client: Any) -> HttpResponse:
         found = ceremony_id(req)
         kind = kind_of(found)
         assert kind is not None  # ceremony_id has seen to it
-        return status_response(found, await hand_over(client, found, kind, json_object(req)))
+        shown = req.headers.get("authorization", "")
+        return status_response(
+            found, await hand_over(client, found, kind, json_object(req), authorization=shown)
+        )
 
     return await by_method(req, {"POST": post})
 
 
-async def hand_over(client: Any, found: str, kind: Kind, response: object) -> Any:
+async def hand_over(client: Any, found: str, kind: Kind, response: object, *, authorization: str = "") -> Any:
     """Give the ceremony the authenticator's answer; its status as soon as it has ended, or after a while.
 
-    Raises RefusedError: response_malformed, which burns nothing; ceremony_unknown, ceremony_finished.
+    `authorization`: the header by which its starter proves themselves. Raises RefusedError: response_malformed and
+    proof_required, which burn nothing; ceremony_unknown, ceremony_finished.
     """
     try:
         answer = _PARSERS[kind](response)
     except MalformedResponse as malformed:
         raise RefusedError("response_malformed", str(malformed)) from None
+    # A recovery is answered by another than who has started it, and that is what it is for.
+    if kind is not Kind.RECOVERY:
+        await _demand_starter(client, found, authorization)
     # Only what verification uses goes on: client extension results may hold secrets, and the task hub is at rest.
     if await _raise_event(client, found, RESPONSE_EVENT, answer.to_json()) is not None:
         raise RefusedError("ceremony_finished")
     return _known(await status_when(client, found, is_finished, seconds=ANSWER_WAIT_SECONDS))
+
+
+async def _demand_starter(client: Any, found: str, authorization: str) -> None:
+    """See that who answers is who started, where the start said how to tell. Raises RefusedError."""
+    status = _known(await client.get_status(found, show_input=True))
+    if is_finished(status):
+        raise RefusedError("ceremony_finished")
+    start = status.input_
+    if isinstance(start, str):  # as the SDK's client has sent it: a JSON text, inside the JSON of the status
+        try:
+            start = json.loads(start)
+        except ValueError:
+            start = None
+    # What cannot be read proves nobody: closed, not open.
+    code_challenge = start.get("code_challenge") if isinstance(start, dict) else None
+    if not isinstance(start, dict) or code_challenge is not None:
+        demand_proof(authorization, found, code_challenge)
 
 
 def _mediation(body: Mapping[str, Any]) -> str:

@@ -38,6 +38,8 @@ MAX_EXTENSIONS = 512
 CONVEYANCES = ("none", "indirect", "direct")
 REQUIREMENTS = ("required", "preferred", "discouraged")
 ATTACHMENTS = ("platform", "cross-platform")
+# What of a problem's headers the envelope goes out with.
+_KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
 _PROTECTION, _ENFORCED = "credentialProtectionPolicy", "enforceCredentialProtectionPolicy"
 
 
@@ -236,7 +238,7 @@ async def _enveloped(req: HttpRequest, post: Callable[[], Awaitable[HttpResponse
         return answer
     problem = json.loads(answer.get_body())
     detail = problem["detail"].split(". ")[0].rstrip(".")
-    kept = {name: answer.headers[name] for name in ("Allow", "Retry-After") if name in answer.headers}
+    kept = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
     error = f"{problem['title']} ({problem['code']}): {detail}."
     return _envelope({}, status=answer.status_code, error=error, headers=kept)
 

@@ -46,6 +46,7 @@ _PROBLEM_HEADERS: dict[str, Json] = {
     "session_stale": WWW_AUTHENTICATE,
     "token_invalid": WWW_AUTHENTICATE,
     "token_stale": WWW_AUTHENTICATE,
+    "proof_required": WWW_AUTHENTICATE,
     "method_not_allowed": ALLOW,
     "rate_limited": RETRY_AFTER,
     "unavailable": RETRY_AFTER,
@@ -90,7 +91,12 @@ _SESSION_PROBLEMS = ("session_invalid", "unavailable")
 _UNAUTHORIZED = {
     "401": {"description": "The function key is missing or wrong. The host answers, without content."}
 }
-_OPERATOR_PROBLEMS = (*_SESSION_PROBLEMS, "step_up_required", "operator_required")
+_OPERATOR_PROBLEMS = (
+    *_SESSION_PROBLEMS,
+    "step_up_required",
+    "operator_required",
+    "user_verification_required",
+)
 
 
 def _start(tag: str, request: str, summary: str, *problems: str) -> Json:
@@ -143,7 +149,7 @@ _ID = {
     "name": "id",
     "in": "path",
     "required": True,
-    "description": "The ceremony's id. Whoever holds it may see and steer this one ceremony.",
+    "description": "The ceremony's id. Whoever holds it may see and cancel this one ceremony.",
     "schema": {"type": "string", "pattern": f"^{CEREMONY_ID.pattern.removesuffix(chr(92) + 'Z')}$"},
 }
 _CREDENTIAL_ID = {
@@ -206,11 +212,14 @@ def _paths() -> Json:
         "summary": "Hand over the authenticator's answer: PublicKeyCredential.toJSON().",
         "parameters": [_ID],
         "requestBody": _body("AuthenticatorResponse"),
+        # Needed where the start had a code_challenge.
+        "security": [{}, {"session": []}],
         "responses": {
             **_STATUS,
             **_problems(
                 "body_malformed",
                 "response_malformed",
+                "proof_required",
                 "ceremony_unknown",
                 "method_not_allowed",
                 "ceremony_finished",
@@ -553,7 +562,8 @@ def document(*, conformance: bool = False) -> Json:
                     "name": "Authorization",
                     "description": (
                         "`Ceremony <id>:<code_verifier>`: a completed registration or sign-in that was started with the "
-                        "verifier's `code_challenge` (RFC 7636, S256), for some minutes after its end."
+                        "verifier's `code_challenge` (RFC 7636, S256), for some minutes after its end. To answer a ceremony: "
+                        "that ceremony itself."
                     ),
                 },
                 "accessToken": {

@@ -18,7 +18,14 @@ _BODY = (
     "media_type_unsupported",
 )
 _OPTIONS = (*_BODY, "rate_limited", "unavailable")
-_RESULT = (*_BODY, "response_malformed", "ceremony_unknown", "ceremony_finished", "unavailable")
+_RESULT = (
+    *_BODY,
+    "response_malformed",
+    "proof_required",
+    "ceremony_unknown",
+    "ceremony_finished",
+    "unavailable",
+)
 
 
 def _ref(name: str) -> Json:

@@ -217,6 +217,7 @@ _METADATA_REFRESH = _object(
     }
 )
 
+_REASON = "Printable. As JSON in ASCII, at most 3,002 characters: 250 emoji, or 500 letters of any script."
 SCHEMAS: Json = {
     "Problem": {
         "description": "RFC 9457. `type` ends in `code`, which never changes; the texts may.",
@@ -277,7 +278,7 @@ SCHEMAS: Json = {
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 500,
-                "description": "Printable. Shown to who is to confirm, signed by them, and audited.",
+                "description": f"{_REASON} Shown to who is to confirm, signed by them, and audited.",
             },
             "code_challenge": _PROOF_KEY,
         },
@@ -354,7 +355,7 @@ SCHEMAS: Json = {
     "RelatedOrigins": _object({"origins": {"type": "array", "items": _TEXT, "minItems": 1}}),
     "PasskeyEndpoints": _object({"enroll": _URL, "manage": _URL}),
     "Reason": _object(
-        {"reason": {"type": "string", "minLength": 1, "maxLength": 500, "description": "Printable."}},
+        {"reason": {"type": "string", "minLength": 1, "maxLength": 500, "description": _REASON}},
         closed=False,
     ),
     "OperatorCredential": _object(_OPERATOR_CREDENTIAL),

@@ -3,6 +3,7 @@
 The host checks the function key; who the operator is, their own session says, and a change needs a fresh one.
 """
 
+import json
 from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
@@ -19,6 +20,9 @@ from starters.requests import json_object
 from starters.sessions import operator_of
 
 MAX_REASON = 500
+# As JSON, in which it travels through the custom status, where the options of its ceremony need their room, too: 500
+# letters of any script fit; of what lies beyond the Basic Multilingual Plane, such as emoji, half as many.
+MAX_REASON_JSON = 6 * MAX_REASON + 2
 
 
 async def operations_credentials(world: World, req: HttpRequest, client: Any) -> HttpResponse:
@@ -83,5 +87,10 @@ def reason_of(reason: object) -> str:
     if not 1 <= len(text) <= MAX_REASON or not text.isprintable():
         raise RefusedError(
             "request_malformed", f"`reason` is a text of 1 to {MAX_REASON} printable characters."
+        )
+    if len(json.dumps(text)) > MAX_REASON_JSON:
+        raise RefusedError(
+            "request_malformed",
+            f"`reason` is too long: as JSON in ASCII it has at most {MAX_REASON_JSON} characters, and an emoji takes 12.",
         )
     return text

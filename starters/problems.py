@@ -65,6 +65,11 @@ PROBLEMS: Mapping[str, Kind] = {
         "The access token is not fresh enough, or of too weak a sign-in",
         "Sign in at your identity provider again, as the WWW-Authenticate header says, and use the new token at once.",
     ),
+    "proof_required": Kind(
+        401,
+        "Only who started the ceremony may answer it",
+        "Send Authorization: Ceremony <its id>:<the code_verifier of its start>. The challenge is still good.",
+    ),
     "step_up_required": Kind(
         403,
         "This passkey is good for managing passkeys alone",
@@ -74,6 +79,12 @@ PROBLEMS: Mapping[str, Kind] = {
         403,
         "Only operators may do this",
         "Ask for the operator's role in your directory, or ask an operator.",
+    ),
+    "user_verification_required": Kind(
+        403,
+        "Operators must have been verified by their passkey",
+        "Sign in again with a passkey that asks for your PIN, fingerprint or face (a security key needs a PIN first), "
+        "and repeat the request with that ceremony.",
     ),
     "conditional_create_off": Kind(
         403,

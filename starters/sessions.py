@@ -1,5 +1,7 @@
 """Sessions without a session: a completed ceremony and its proof key show who is asking, for a while.
 
+And before it is completed, they show that who answers it is who started it.
+
 `Authorization: Ceremony <ceremony id>:<code_verifier>` acts for the person of that ceremony. Nothing is kept for it
 but the ceremony itself, whose output has the challenge; the verifier is looked at here and goes nowhere.
 """
@@ -22,6 +24,7 @@ from starters.views import output_of
 from starters.waiting import is_finished
 
 SCHEME = "Ceremony"
+CONDITIONAL = "conditional"
 # RFC 9110 §11.4: scheme, blanks, credentials; ours have no comma, so that a header sent twice is none.
 _AUTHORIZATION = re.compile(r"(?i:ceremony) +([a-z]{1,32}-[0-9a-f]{32}):([A-Za-z0-9._~-]{43,128})")
 # A completed approval says that somebody agreed to something, not who is asking now.
@@ -41,8 +44,9 @@ class Proof:
 class Session:
     """Who is asking, by which completed ceremony, with which credential; `at` is when that ceremony ended.
 
-    `step_up`: the session is good for listing, adding and removing passkeys, and for nothing else. `known` is the
-    person as the directory tells them now.
+    `step_up`: the session is good for listing, adding and removing passkeys, and for nothing else. `user_verified`: the
+    authenticator has verified the person, by PIN, fingerprint or face. `known` is the person as the directory tells them
+    now.
     """
 
     person: str
@@ -50,12 +54,20 @@ class Session:
     credential_id: str
     at: datetime
     step_up: bool
+    user_verified: bool
     known: Person
 
 
 def invalid() -> RefusedError:
     """The one answer to whatever is wrong with a session: nobody learns what."""
     return RefusedError("session_invalid", headers={"WWW-Authenticate": SCHEME})
+
+
+def demand_proof(authorization: str, ceremony_id: str, code_challenge: str | None) -> None:
+    """See that the header is by whoever started this very ceremony. Raises RefusedError(proof_required)."""
+    match = _AUTHORIZATION.fullmatch(authorization)
+    if match is None or match[1] != ceremony_id or not proves(match[2], code_challenge):
+        raise RefusedError("proof_required", headers={"WWW-Authenticate": SCHEME})
 
 
 async def proof_of(world: World, req: HttpRequest, client: Any) -> Proof:
@@ -87,7 +99,11 @@ async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool
     """
     proof = await proof_of(world, req, client)
     output = proof.output
-    if output["outcome"] != Outcome.COMPLETED or kind_of(proof.ceremony_id) not in _SESSIONS:
+    kind = kind_of(proof.ceremony_id)
+    if output["outcome"] != Outcome.COMPLETED or kind not in _SESSIONS:
+        raise invalid()
+    # WebAuthn L3 §5.1.3: nobody need have been there when it was made, so it says of nobody that they are here now.
+    if kind is Kind.REGISTRATION and output.get("mediation") == CONDITIONAL:
         raise invalid()
     person, credential_id = output["person"]["id"], output["credential_id"]
     # Who cannot be asked about, may not: these raise, and the answer is 503.
@@ -106,6 +122,7 @@ async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool
         credential_id=credential_id,
         at=proof.at,
         step_up=bool(output.get("step_up")) or state is StandingState.STEP_UP,
+        user_verified=output.get("user_verified") is True,
         known=known,
     )
 
@@ -113,11 +130,14 @@ async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool
 async def operator_of(world: World, req: HttpRequest, client: Any, *, fresh: bool) -> Session:
     """Who is asking, an operator by the directory's word. The host has seen the function key already.
 
-    Raises RefusedError as `session_of` does, and: step_up_required, operator_required.
+    Raises RefusedError as `session_of` does, and: step_up_required, operator_required, user_verification_required.
     """
     session = await full_session_of(world, req, client, fresh=fresh)
     if not has_role(session.known, world.settings.operator_role):
         raise RefusedError("operator_required")
+    # Whatever is policy for signing in: who decides about others is a person, and not whoever holds their device.
+    if not session.user_verified:
+        raise RefusedError("user_verification_required")
     return session
 
 

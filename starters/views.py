@@ -77,7 +77,9 @@ def output_of(ceremony_id: str, status: Any) -> Mapping[str, Any]:
         "credential_id": None,
         "retry_after_seconds": None,
         "step_up": False,
+        "user_verified": False,
         "code_challenge": None,
+        "mediation": None,
         "unknown_credential_id": None,
         "at": instant(status.last_updated_time),
     }
@@ -95,7 +97,7 @@ def public_output(ceremony_id: str, status: Any) -> dict[str, Any]:
         "reason": public_reason(outcome),
         "person": output["person"] if completed else None,
         "credential_id": output["credential_id"] if completed else None,
-        # Neither the proof key's challenge nor an unknown credential's id: who proves themselves may ask for the latter.
+        # Nothing of what the service asks itself later: mediation, user verification, the proof key's challenge. Nor an unknown credential's id: who proves themselves may ask for the latter.
         "step_up": output.get("step_up", False) if completed else None,
         "retry_after_seconds": output["retry_after_seconds"],
         "at": output["at"],

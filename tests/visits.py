@@ -72,5 +72,6 @@ def _registered(url: str, started: Answer, verifier: str, **choices: Any) -> tup
 
 
 def _ended(url: str, started: Answer, verifier: str, response: Any) -> Visit:
-    answer = ceremonies.finished(url, ceremonies.respond(url, started.body["id"], response))
+    proof = {"Authorization": f"Ceremony {started.body['id']}:{verifier}"}
+    answer = ceremonies.finished(url, ceremonies.respond(url, started.body["id"], response, headers=proof))
     return Visit(url, started.body["id"], verifier, answer)

@@ -225,6 +225,7 @@ function leave(note) {
   // Credential Management L1 §2.3.3: after signing out, nothing may sign in again without being asked.
   navigator.credentials.preventSilentAccess?.().catch(() => {});
   openSignIn({ note });
+  views.announce(note);
 }
 
 function forget() {
@@ -245,6 +246,7 @@ async function run(kind, { start, ask: prompt, done, repeat, home, stale }) {
   const stop = new AbortController();
   current = { id: null, stop };
   let attachment = "";
+  let made = ""; // the id of the passkey that has answered here
   views.showCeremony(kind);
   try {
     await endUpgrade();
@@ -259,6 +261,7 @@ async function run(kind, { start, ask: prompt, done, repeat, home, stale }) {
       ask: async (options, { signal }) => {
         const answer = await prompt(options, { signal });
         attachment = answer.authenticatorAttachment ?? "";
+        made = answer.id;
         return answer;
       },
       signal: stop.signal,
@@ -266,6 +269,10 @@ async function run(kind, { start, ask: prompt, done, repeat, home, stale }) {
       onConnection: views.showConnection,
     });
     current = null;
+    if (output.outcome === "completed" && kind === "registration" && output.credential_id !== made) {
+      if (session) passkeys.refresh();
+      return end(endingOf(kind, { output: { ...output, outcome: "other_passkey" } }), { repeat, home });
+    }
     if (output.outcome === "completed") return done(ceremony, output, attachment);
     if (output.outcome === "rejected" && kind === "authentication") signalRejected(ceremony);
     end(endingOf(kind, { output }), { repeat, home });
@@ -280,7 +287,7 @@ async function run(kind, { start, ask: prompt, done, repeat, home, stale }) {
 }
 
 function end(ending, { repeat, home }) {
-  if (["passkey_exists", "ticket_invalid"].includes(ending.code)) ticket = null;
+  if (["passkey_exists", "ticket_invalid", "other_passkey"].includes(ending.code)) ticket = null;
   const blocked = ["browser_unsupported", "browser_outdated", "insecure_context"].includes(ending.code);
   const onwards = {
     retry: ["Try again", repeat],

@@ -1,6 +1,6 @@
 /** The ceremony API over HTTP, and nothing else: no page, no authenticator. Errors are ServiceErrors. */
 
-import { newProof } from "./proof.js";
+import { newProof, proving } from "./proof.js";
 import { call, ServiceError } from "./service.js";
 
 const START_TIMEOUT_MS = 20_000; // the service holds a start for at most 3 s
@@ -55,10 +55,11 @@ export async function read(id, { waitSeconds = POLL_WAIT_SECONDS, after = undefi
   return standingOf(await call("GET", `/ceremonies/${id}?${query}`, { timeoutMs, signal }));
 }
 
-/** Hand over the authenticator's answer (its `toJSON()`); how the ceremony stands after a short wait. */
-export async function respond(id, answer, { signal } = {}) {
+/** Hand over the authenticator's answer (its `toJSON()`), as who started the ceremony if that was here; how it stands after a short wait. */
+export async function respond(ceremony, answer, { signal } = {}) {
+  const headers = ceremony.verifier ? proving(ceremony) : {};
   return standingOf(
-    await call("POST", `/ceremonies/${id}/response`, { body: answer, timeoutMs: ANSWER_TIMEOUT_MS, signal }),
+    await call("POST", `/ceremonies/${ceremony.id}/response`, { body: answer, headers, timeoutMs: ANSWER_TIMEOUT_MS, signal }),
   );
 }
 

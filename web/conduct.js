@@ -68,7 +68,7 @@ async function answer(ceremony, ask, { signal, onStage, onConnection }) {
   onStage("verifying");
   // Sending twice is safe: the first answer counts, and the second learns that from the status.
   return persist(ceremony, { signal, onConnection }, () =>
-    respond(ceremony.id, credential, { signal }).catch((error) => {
+    respond(ceremony, credential, { signal }).catch((error) => {
       if (error.code === "ceremony_finished") return read(ceremony.id, { waitSeconds: 0, signal });
       throw error;
     }),

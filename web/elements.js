@@ -34,3 +34,9 @@ export function instant(iso) {
   shown.title = at.toLocaleString();
   return shown;
 }
+
+/** 75 → "2 minutes": how long somebody is asked to wait, rounded up. */
+export function waiting(seconds) {
+  const minutes = Math.max(1, Math.ceil(seconds / 60));
+  return minutes === 1 ? "a minute" : `${minutes} minutes`;
+}

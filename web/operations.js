@@ -5,7 +5,7 @@
  * be linked to, and the browser's Back works. The key lives in `key` alone.
  */
 
-import { fillFacts, made, tell as tellIn } from "./elements.js";
+import { fillFacts, made, tell as tellLine } from "./elements.js";
 import { metadataLine } from "./metadata.js";
 import { metadataOf, oneCeremony, recentCeremonies } from "./operations_api.js";
 import { createOperator } from "./operator.js";
@@ -274,7 +274,7 @@ function show(view, title, { focus }) {
 }
 
 function tell(id, words) {
-  tellIn($(id), words);
+  tellLine($(id), words);
 }
 
 function announce(words) {

@@ -4,6 +4,7 @@
  */
 
 import { needsSignIn } from "./credentials_api.js";
+import { waiting } from "./elements.js";
 import { proving } from "./proof.js";
 import { call } from "./service.js";
 
@@ -14,6 +15,7 @@ const NEXT_STEPS = {
   ceremony_unknown: "There is no such ceremony. Check the id; its history may have been purged.",
   credential_unknown: "This passkey is no longer there. Look the person up again.",
   operator_required: "Your account does not have the operator's role. Ask whoever keeps your directory for it.",
+  user_verification_required: "Your passkey has not checked that it is you. Sign out, and sign in with your PIN, fingerprint or face; a security key needs a PIN first.",
   step_up_required: "The service no longer trusts the kind of passkey that you have signed in with. Add another one on the sign-in page, and use that.",
 };
 
@@ -75,7 +77,8 @@ export function explained(error) {
 }
 
 /** The service's own sentence, where it has one for callers. */
-function said({ status, detail }) {
+function said({ code, status, detail, retryAfterSeconds }) {
+  if (code === "rate_limited") return `Too many in a short time. Try again in ${waiting(retryAfterSeconds)}.`;
   if (detail && status < 500) return detail;
   return `The service answered ${status}. ${detail || "Try again; if it stays, look at the service's log."}`;
 }

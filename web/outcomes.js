@@ -61,6 +61,12 @@ const ENDINGS = {
     lead: "It was used already, has expired, or was cut short. Ask for a new enrolment link.",
     next: "home",
   },
+  other_passkey: {
+    badge: "Not yours",
+    title: "Somebody else's passkey was registered",
+    lead: "The service has stored a passkey that was not made here: somebody has answered in your place, and could now sign in as you. Tell the people who look after your account at once, and give them the reference below, so that they disable it.",
+    next: "home",
+  },
   host_unreachable: {
     badge: "No connection",
     title: "The service does not answer",

@@ -4,7 +4,8 @@
  */
 
 import { listPasskeys, needsSignIn, removePasskey, renamePasskey } from "./credentials_api.js";
-import { instant, made, tell } from "./elements.js";
+import { made, tell, waiting } from "./elements.js";
+import { drawPasskey, titleOf } from "./holding.js";
 import { ask } from "./question.js";
 import { signalAccepted } from "./signals.js";
 
@@ -61,6 +62,7 @@ export function createPasskeys({ list, title, status, hint, announce, signInAgai
       return void load();
     }
     if (error.code === "host_unreachable") return say("The service does not answer. Check that you are online, then try again.", "bad");
+    if (error.code === "rate_limited") return say(`Too many changes in a short time. Try again in ${waiting(error.retryAfterSeconds)}.`);
     say(error.detail || "That did not work. Try again in a minute.", "bad");
   }
 
@@ -141,20 +143,19 @@ export function createPasskeys({ list, title, status, hint, announce, signInAgai
 
   function item(passkey) {
     const name = titleOf(passkey);
-    const line = made("li", "holding");
-    line.dataset.id = passkey.id;
-    const body = made("div", "holding-body");
-    const head = body.appendChild(made("div", "holding-head"));
-    head.append(made("h3", "", name));
-    if (passkey.current) head.append(made("span", "badge good", "In use now"));
+    const kind = passkey.authenticator.name;
     const [tone, badge, advice] = STANDINGS[passkey.standing] ?? [];
-    if (badge) head.append(made("span", `badge ${tone}`, badge));
-    body.append(...facts(passkey, name));
-    if (advice) body.append(made("p", "holding-advice", advice));
-    const actions = body.appendChild(made("div", "holding-actions"));
-    if (!session.stepUp) actions.append(action("do-rename", "Rename", name, () => rename(passkey, line)));
-    actions.append(action("do-remove", "Remove", name, () => remove(passkey)));
-    line.append(emblem(passkey), body);
+    const line = drawPasskey(passkey, {
+      badges: [passkey.current ? ["good", "In use now"] : null, badge ? [tone, badge] : null],
+      // The model, where the name is the person's own; and where the passkey is.
+      told: kind && kind !== name ? `${kind}, ${kept(passkey).toLowerCase()}` : kept(passkey),
+      more: advice ? [made("p", "holding-advice", advice)] : [],
+      actions: [
+        session.stepUp ? null : ["do-rename", "Rename", () => rename(passkey, line)],
+        ["do-remove", "Remove", () => remove(passkey)],
+      ],
+    });
+    line.prepend(emblem(passkey));
     return line;
   }
 
@@ -234,47 +235,19 @@ function lastQuestion(passkey) {
   };
 }
 
-/** The person's own name for it; else what made it; else where it is. */
-function titleOf({ name, authenticator, transports = [] }) {
-  if (name || authenticator?.name) return name || authenticator.name;
-  if (transports.includes("internal")) return "Passkey on a device";
-  return transports.some((transport) => ["usb", "nfc", "ble"].includes(transport)) ? "Security key" : "Passkey";
-}
-
-/** Two lines: what and where it is; since when, and when last used. */
-function facts(passkey, name) {
-  const kind = passkey.authenticator?.name;
-  const where = kept(passkey);
-  const created = made("span", "", "Created ");
-  created.append(instant(passkey.createdAt));
-  const used = made("span", "", passkey.lastUsedAt ? "Last used " : "Not used yet");
-  if (passkey.lastUsedAt) used.append(instant(passkey.lastUsedAt));
-  const dates = made("p", "holding-facts");
-  dates.append(created, " ", used);
-  return [made("p", "holding-facts", kind && kind !== name ? `${kind}, ${where.toLowerCase()}` : where), dates];
-}
-
 /** Where the passkey is. Device-bound is not this very device: it may be the one in a drawer. */
-function kept({ synced, backedUp, transports = [] }) {
+function kept({ synced, backedUp, transports }) {
   if (!synced) return transports.includes("internal") ? "On one device only" : "On one key only";
   return backedUp ? "Synced to your devices" : "Can be synced, but is on one device so far";
 }
 
 function emblem({ authenticator }) {
   const plain = made("span", "emblem");
-  if (!authenticator?.icon) return plain;
+  if (!authenticator.icon) return plain;
   const picture = made("img", "emblem");
   picture.alt = "";
   picture.width = picture.height = 40;
   picture.addEventListener("error", () => picture.replaceWith(plain), { once: true });
   picture.src = authenticator.icon;
   return picture;
-}
-
-function action(className, words, name, act) {
-  const button = made("button", `quiet ${className}`, words);
-  button.type = "button";
-  button.append(made("span", "visually-hidden", ` ${name}`)); // read aloud, each button is another
-  button.addEventListener("click", act);
-  return button;
 }

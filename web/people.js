@@ -1,6 +1,7 @@
 /** The people on the operators' page: one person's passkeys, taking one out of use or back into it, and starting a recovery. */
 
 import { instant, made, tell } from "./elements.js";
+import { drawPasskey, titleOf } from "./holding.js";
 import { decide, passkeysOf } from "./operations_api.js";
 import { ask } from "./question.js";
 
@@ -93,30 +94,14 @@ export function createPeople({ key, operator, recoveries, lock }) {
   }
 
   function item(passkey) {
-    const name = titleOf(passkey);
-    const line = made("li", "holding");
-    line.dataset.id = passkey.id;
-    const body = made("div", "holding-body");
-    const [tone, standing] = STANDINGS[passkey.standing] ?? ["calm", passkey.standing];
-    const head = body.appendChild(made("div", "holding-head"));
-    head.append(made("h3", "", name), made("span", `badge ${tone}`, standing));
-    body.append(made("p", "holding-facts", whatItIs(passkey, name)));
-    const dates = made("p", "holding-facts");
-    const created = made("span", "", "Created ");
-    created.append(instant(passkey.createdAt));
-    const used = made("span", "", passkey.lastUsedAt ? "Last used " : "Not used yet");
-    if (passkey.lastUsedAt) used.append(instant(passkey.lastUsedAt));
-    dates.append(created, " ", used);
-    body.append(dates, made("code", "holding-id", passkey.id));
-    if (passkey.decision) body.append(decision(passkey.decision));
+    const standing = STANDINGS[passkey.standing] ?? ["calm", passkey.standing];
     const act = passkey.standing === "disabled" ? "enable" : "disable";
-    const button = made("button", `quiet ${act === "disable" ? "do-remove" : ""}`, act === "disable" ? "Disable" : "Enable");
-    button.type = "button";
-    button.append(made("span", "visually-hidden", ` ${name}`));
-    button.addEventListener("click", () => change(passkey, act));
-    body.appendChild(made("div", "holding-actions")).append(button);
-    line.append(body);
-    return line;
+    return drawPasskey(passkey, {
+      badges: [standing],
+      told: whatItIs(passkey),
+      more: [made("code", "holding-id", passkey.id), ...(passkey.decision ? [decision(passkey.decision)] : [])],
+      actions: [[act === "disable" ? "do-remove" : "", act === "disable" ? "Disable" : "Enable", () => change(passkey, act)]],
+    });
   }
 
   return {
@@ -135,19 +120,16 @@ export function createPeople({ key, operator, recoveries, lock }) {
 }
 
 /** "YubiKey 5 Series, attested. On one device or key": a model that no attestation proves is what the passkey says of itself. */
-function whatItIs({ authenticator, synced }, title) {
-  const model = authenticator?.name ?? "Unknown model";
-  const proven = authenticator?.proven ? "attested" : "not attested";
+function whatItIs(passkey) {
+  const { authenticator, synced } = passkey;
+  const model = authenticator.name ?? "Unknown model";
+  const proven = authenticator.proven ? "attested" : "not attested";
   const where = synced ? "Synced" : "On one device or key";
-  return model === title ? `Model ${proven}. ${where}` : `${model}, ${proven}. ${where}`;
+  return model === titleOf(passkey) ? `Model ${proven}. ${where}` : `${model}, ${proven}. ${where}`;
 }
 
 function decision({ reason, by, at }) {
   const line = made("p", "holding-advice", `${by === "metadata" ? "By the metadata of its model" : (by ?? "The service")}, `);
   line.append(instant(at), `: ${reason ?? "no reason given"}`);
   return line;
-}
-
-function titleOf({ name, authenticator }) {
-  return name || authenticator?.name || "Passkey";
 }

@@ -8,7 +8,7 @@ import { usePasskey } from "./authenticator.js";
 import { begin, cancel, join, read, respond } from "./ceremony.js";
 import { watch } from "./conduct.js";
 import { countDown } from "./countdown.js";
-import { fillFacts, instant, tell } from "./elements.js";
+import { fillFacts, tell } from "./elements.js";
 import { explained, operating, takeTicket } from "./operations_api.js";
 import { endingOf } from "./outcomes.js";
 
@@ -114,7 +114,7 @@ export function createRecoveries({ show, announce, operator, key, onLeave }) {
       title: `A new start for ${details.display_name}`,
       lead: `With this link, ${details.display_name} creates a new passkey. Give it to them yourself, face to face or on the phone: whoever has it can enrol in their name. It works once, and is not shown again.`,
       details,
-      facts: [["Good until", instant(expiresAt)]],
+      facts: [["Good until", new Date(expiresAt).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })]],
       handover: ["Enrolment link", link],
       secondary: ["Done", () => {
         started = null;
@@ -145,7 +145,7 @@ export function createRecoveries({ show, announce, operator, key, onLeave }) {
       // What is signed is what is shown: the challenge commits to the details.
       if (!(await commits(publicKey.challenge, details))) return say("This recovery is not about what it shows. Do not confirm it, and tell whoever runs this service.");
       const answer = await usePasskey(publicKey, { signal: mine.stop.signal });
-      const { output } = await respond(id, answer, { signal: mine.stop.signal }).catch((error) =>
+      const { output } = await respond(mine.ceremony, answer, { signal: mine.stop.signal }).catch((error) =>
         error.code === "ceremony_finished" ? read(id, { waitSeconds: 0 }) : Promise.reject(error),
       );
       if (output) ended(mine, details, output);

@@ -40,11 +40,16 @@ async function run(session, attempt) {
   if (capabilities?.conditionalCreate !== true) return false;
   const ceremony = await begin("registration", { mediation: "conditional" }, { headers: proving(session) });
   attempt.id = ceremony.id;
+  let made = "";
   const output = await conduct(ceremony, {
-    ask: (options, { signal }) => createPasskey(options, { signal, mediation: "conditional" }),
+    ask: async (options, { signal }) => {
+      const answer = await createPasskey(options, { signal, mediation: "conditional" });
+      made = answer.id;
+      return answer;
+    },
     signal: AbortSignal.any([attempt.stop.signal, AbortSignal.timeout(LONG_ENOUGH_MS)]),
     onStage: () => {},
     onConnection: () => {},
   });
-  return output.outcome === "completed";
+  return output.outcome === "completed" && output.credential_id === made;
 }

@@ -49,6 +49,32 @@ def test_a_link_opened_in_a_page_that_is_open_already(visitor: Visitor) -> None:
     visitor.heading("Your passkey is ready")
 
 
+# Every answer of the service that tells of a completed ceremony names another passkey.
+ANOTHER_PASSKEY = """
+const asked = globalThis.fetch;
+globalThis.fetch = async (...request) => {
+  const answer = await asked(...request);
+  const told = await answer.text();
+  return new Response(told.replace(/("credential_id": ?")[^"]+"/, '$1c29tZWJvZHkgZWxzZSdz"'), answer);
+};
+"""
+
+
+def test_somebody_elses_passkey_is_never_told_as_ones_own(visitor: Visitor) -> None:
+    """Should another passkey than the one just made be registered, the page says so, and whom to tell."""
+    visitor.page.add_init_script(ANOTHER_PASSKEY)
+    visitor.consents(False)
+    visitor.go(f"/#ticket={issue_ticket(visitor.host, 'ada')}")
+    visitor.consents(True)
+    visitor.press("Create a passkey")
+    visitor.heading("Somebody else's passkey was registered")
+    expect(visitor.page.locator("#outcome-code")).to_have_text("other_passkey")
+    assert "Your passkey is ready" not in visitor.page.inner_text("main")
+    visitor.consents(False)
+    visitor.press("Go to sign-in")
+    visitor.heading("Sign in")
+
+
 def test_a_second_passkey_on_the_same_device_is_refused(visitor: Visitor) -> None:
     """excludeCredentials: the browser refuses, and the page says to sign in with what is there."""
     visitor.enrol("grace")

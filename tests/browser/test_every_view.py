@@ -187,7 +187,7 @@ def test_an_operator_disables_a_passkey_by_keyboard_alone(newcomer: Visitor, bro
         keyboard.type(newcomer.person)
         keyboard.press("Enter")
         expect(operator.page.locator("#person-title")).to_be_focused()
-        tab_to(operator, "Disable Passkey")
+        tab_to(operator, "Disable Passkey on a device")
         keyboard.press("Enter")
         expect(operator.page.get_by_label("Reason, for the audit trail")).to_be_focused()
         keyboard.type("Left in a taxi")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Request, Route, expect
 
 from passkeys.credentials import StandingState
+from passkeys.proof import challenge_of
 from tests.browser.standings import decide
 from tests.browser.visitor import Visitor, visiting
 
@@ -38,7 +39,7 @@ def test_the_list_says_what_and_where_a_passkey_is(newcomer: Visitor) -> None:
     assert "Passkey on a device" in told
     assert "In use now" in told
     assert "On one device only" in told
-    assert "Last used today" in told
+    assert "Last used" in told
     assert passkey.locator("time").count() == 2
     expect(newcomer.page.locator("#passkeys-hint")).to_contain_text("only passkey")
 
@@ -191,6 +192,39 @@ def test_a_session_that_is_too_old_is_renewed_and_the_change_made(newcomer: Visi
     newcomer.is_signed_in()
     assert status(newcomer) == "Security key is removed."
     expect(newcomer.holdings()).to_have_count(1)
+
+
+def test_the_session_is_the_proof_of_its_own_start(newcomer: Visitor) -> None:
+    """The verifier shown with the list is that of the sign-in's challenge, and was in nothing that was sent before."""
+    newcomer.enrol()
+    sent: list[Request] = []
+    newcomer.page.on("request", lambda request: sent.append(request))  # noqa: PLW0108 -- playwright marks what it calls
+    newcomer.signs_in_after_enrolment()
+    (started,) = [request for request in sent if request.url.endswith("/authentications")]
+    (listed,) = [request for request in sent if request.url.endswith("/credentials")]
+    scheme, _, shown = listed.headers["authorization"].partition(" ")
+    ceremony, _, verifier = shown.partition(":")
+    assert scheme == "Ceremony"
+    assert ceremony == newcomer.page.locator("#reference-id").inner_text()
+    assert started.post_data_json["code_challenge"] == challenge_of(verifier)
+    others = [request for request in sent if request is not listed]
+    assert not any(verifier in f"{each.url} {each.headers} {each.post_data}" for each in others)
+    assert verifier not in newcomer.page.content()
+
+
+def test_too_many_changes_are_told_as_a_wait(newcomer: Visitor) -> None:
+    """The limiter's seconds become words."""
+    newcomer.expects_failed_loads = True
+    newcomer.enrol()
+    newcomer.signs_in_after_enrolment()
+    newcomer.page.route(
+        "**/credentials/*",
+        lambda route: route.fulfill(status=429, headers={"Retry-After": "61"}, json={"code": "rate_limited"}),
+    )
+    newcomer.page.get_by_role("button", name="Rename Passkey on a device").click()
+    newcomer.page.get_by_label("Name of this passkey").fill("Laptop")
+    newcomer.press("Save")
+    assert status(newcomer) == "Too many changes in a short time. Try again in 2 minutes."
 
 
 def test_a_disabled_passkey_says_so(newcomer: Visitor) -> None:

@@ -42,7 +42,7 @@ def test_disabling_and_enabling_with_a_reason(operator: Visitor, newcomer: Visit
     expect(reason).to_be_visible()
     reason.fill("Left in a taxi")
     reason.press("Enter")
-    expect(operator.page.locator("#people-status")).to_have_text("Passkey is disabled.")
+    expect(operator.page.locator("#people-status")).to_have_text("Passkey on a device is disabled.")
     expect(operator.holdings()).to_contain_text("Left in a taxi")
     expect(operator.page.get_by_role("button", name="Enable Passkey")).to_be_focused()
     with newcomer.page.expect_response("**/signals"):
@@ -51,7 +51,7 @@ def test_disabling_and_enabling_with_a_reason(operator: Visitor, newcomer: Visit
     operator.page.keyboard.press("Enter")
     operator.page.get_by_label("Reason, for the audit trail").fill("Found again")
     operator.press("Enable it")
-    expect(operator.page.locator("#people-status")).to_have_text("Passkey is enabled again.")
+    expect(operator.page.locator("#people-status")).to_have_text("Passkey on a device is enabled again.")
     newcomer.go()
     newcomer.is_signed_in()
 
@@ -115,7 +115,7 @@ def test_an_old_session_is_renewed_and_the_change_made(operator: Visitor, newcom
         operator.press("Sign in again")
     assert again.value.headers["authorization"] not in refused
     assert again.value.headers["x-functions-key"] == FUNCTION_KEY
-    expect(operator.page.locator("#people-status")).to_have_text("Passkey is disabled.")
+    expect(operator.page.locator("#people-status")).to_have_text("Passkey on a device is disabled.")
 
 
 def test_forgetting_the_key_forgets_people_and_operator(operator: Visitor, newcomer: Visitor) -> None:

@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+PAGE = Path(__file__).parents[2] / "docs" / "verification.md"
+BEGIN, END = "<!-- fuzz: begin -->", "<!-- fuzz: end -->"
 # Of --runs. The two functions share it, the faster one getting the larger part; the rest is on top.
 SHARES = {
     "authentication": 0.6,
@@ -65,6 +67,7 @@ def main() -> int:
     parser.add_argument(
         "--engine", choices=["coverage", "plain"], help="coverage, where atheris is installed"
     )
+    parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.name}")
     parser.add_argument("targets", nargs="*", help=", ".join(SHARES))
     chosen = parser.parse_args()
     # Ended from outside, it ends what it has started.
@@ -83,8 +86,11 @@ def main() -> int:
             share = max(1, min(left, int(CHUNK * SHARES[name] / 0.6) if goals[name] > CHUNK else left))
             if not run_chunk(engine, name, share, goals[name], chosen.state, figures[name]):
                 failed.add(name)
-    for line in table(figures):
-        print(line)
+    text = "\n".join(table(figures))
+    print(text)
+    if chosen.write:
+        before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", "utf-8")
     for name in failed:
         print(f"{name}: findings. Their inputs are in {chosen.state / 'findings'}; the same command goes on.")
     return 1 if failed else 0

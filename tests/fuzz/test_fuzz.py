@@ -218,6 +218,31 @@ def test_the_oracle_denies_an_authentication(said: str, change: Any) -> None:
         oracle.check_authentication(response, verified, **expected)
 
 
+# A function that the verifier calls, and the target whose oracle misses it.
+OVERLOOKED = [
+    ("passkeys.verification.check_client_data", "registration"),
+    ("passkeys.verification.check_authenticator_data", "registration"),
+    ("passkeys.verification.check_authenticator_data", "authentication"),
+    ("passkeys.verification._check_identity", "authentication"),
+    ("passkeys.verification._check_user", "authentication"),
+    ("passkeys.attestation.packed.check_signature", "statement"),
+    ("passkeys.attestation.fido_u2f.check_signature", "registration"),
+    ("passkeys.attestation.tpm._check_signature", "statement"),
+]
+
+
+@pytest.mark.parametrize(("name", "target"), OVERLOOKED, ids=[f"{row[0]}: {row[1]}" for row in OVERLOOKED])
+def test_what_the_verifier_overlooks_is_found(
+    name: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A verifier that leaves out one check accepts something within the executions of the short run, and is caught."""
+    monkeypatch.setattr(name, lambda *_, **__: None)
+    # The oracle says so, or cannot even read what was accepted.
+    with pytest.raises(Exception):
+        for _ in plain.fuzz(TARGETS[target], RUNS[target][0], seed=1):
+            pass
+
+
 def test_the_oracle_follows_a_chain_to_an_anchor_and_nowhere_else() -> None:
     """By issuers alone, as of a time."""
     leaf, lower, upper, root = targets.links()

@@ -325,6 +325,35 @@ def test_the_output_carries_what_its_starter_will_ask_for() -> None:
     assert (output["code_challenge"], output["step_up"]) == (challenge, False)
 
 
+@pytest.mark.parametrize("told", [True, False, None])
+def test_the_output_carries_whether_the_person_was_verified(told: bool | None) -> None:
+    """Of a completed ceremony: as the verdict says it of the sign-in, or of the new credential; unsaid, it is no."""
+    said = {} if told is None else {"user_verified": told}
+    verdicts = {
+        "registration": {**REGISTERED, "credential": {**REGISTERED["credential"], **said}},
+        "authentication": {name: SIGNED_IN[name] for name in ("verified", "person", "credential_id")} | said,
+    }
+    for kind, verdict in verdicts.items():
+        recorded = [[{"recorded": True}]] if kind == "registration" else []
+        _, run, first = begin(kind)
+        output, _ = finish(run, first, [verdict, CLAIMS], *recorded)
+        assert (output["outcome"], output["user_verified"]) == ("completed", bool(told))
+        _, run, first = begin(kind)
+        output, _ = finish(run, first, [verdict, {**CLAIMS, "status": "disabled"}])
+        assert (output["outcome"], output["user_verified"]) == ("refused", False)
+
+
+@pytest.mark.parametrize("mediation", ["modal", "conditional", None])
+def test_the_output_carries_the_mediation_of_the_start(mediation: str | None) -> None:
+    """Whoever asks later whether somebody was there finds it, whatever the outcome."""
+    _, run, first = begin("registration", mediation=mediation)
+    output, _ = finish(run, first, [REGISTERED, CLAIMS], [{"recorded": True}])
+    assert (output["outcome"], output["mediation"]) == ("completed", mediation)
+    _, run, first = begin("authentication", mediation=mediation)
+    output, _ = finish(run, first, [{"verified": False, "reason": "x"}, CLAIMS])
+    assert (output["outcome"], output["mediation"]) == ("rejected", mediation)
+
+
 @pytest.mark.parametrize(
     ("reason", "told"),
     [("credential_unknown", ANSWER["rawId"]), ("credential_disabled", None), ("signature_invalid", None), ("credential_decoy", None)],

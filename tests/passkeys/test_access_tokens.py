@@ -273,6 +273,8 @@ ATTACKS: dict[str, tuple[Any, ...]] = {
     "sub with a line end": (token(oidc(sub="ada\nlog line")), "oidc", R.SUBJECT_MALFORMED),
     "no oid, but sub": (token(without(ENTRA, "oid"), header_of("entra")), "entra", R.SUBJECT_MALFORMED),
     "another's repository": (token({**GITHUB, "repository_id": "76"}, header_of("github_actions")), "github_actions", R.CLAIM_REFUSED),
+    "nobody's repository": (token(without(GITHUB, "repository_owner_id"), header_of("github_actions")), "github_actions", R.TENANT_REFUSED),
+    "an owner that is a number": (token({**GITHUB, "repository_owner_id": 65}, header_of("github_actions")), "github_actions", R.TENANT_REFUSED),
     "no environment": (token(without(GITHUB, "environment"), header_of("github_actions")), "github_actions", R.CLAIM_REFUSED),
     "environment a list": (token({**GITHUB, "environment": ["prod"]}, header_of("github_actions")), "github_actions", R.CLAIM_REFUSED),
     "another service account": (token({**KUBERNETES, "sub": "system:serviceaccount:deploys:default"}, header_of("kubernetes")), "kubernetes", R.CLAIM_REFUSED),

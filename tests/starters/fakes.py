@@ -104,7 +104,9 @@ class FakeClient:
         if self.broken:
             raise OSError("the task hub is gone")
         found = self.instances.get(instance_id)
-        return DurableOrchestrationStatus.from_json(found if found is not None else "")
+        if found is None:
+            return DurableOrchestrationStatus.from_json("")
+        return DurableOrchestrationStatus.from_json(found if show_input else {**found, "input": None})
 
     async def raise_event(self, instance_id: str, event_name: str, event_data: Any = None) -> None:
         self.calls.append(("raise_event", instance_id, event_name, event_data))

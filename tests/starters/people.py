@@ -104,6 +104,13 @@ def has_ended(
     client.instances[ceremony_id] = ended(
         ceremony_id,
         outcome,
-        **{"person": who, "credential_id": credential_id, "code_challenge": CHALLENGE, "at": at, **members},
+        **{
+            "person": who,
+            "credential_id": credential_id,
+            "code_challenge": CHALLENGE,
+            "user_verified": True,
+            "at": at,
+            **members,
+        },
     )
     return f"Ceremony {ceremony_id}:{VERIFIER}"

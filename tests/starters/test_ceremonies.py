@@ -160,10 +160,16 @@ async def test_without_a_user_name_there_is_none(world: World, client: FakeClien
 async def test_whether_a_sign_in_is_to_be_stepped_up_is_told(client: FakeClient) -> None:
     """Of a completed one, also one that ended before there was such a thing; never what only its starter may ask for."""
     told = []
-    for members in ({"step_up": True, "code_challenge": CHALLENGE, "unknown_credential_id": "AQ"}, {}):
+    inner = {
+        "code_challenge": CHALLENGE,
+        "unknown_credential_id": "AQ",
+        "mediation": "modal",
+        "user_verified": True,
+    }
+    for members in ({"step_up": True, **inner}, {}):
         client.instances[AUTHENTICATION] = ended(AUTHENTICATION, "completed", **members)
         out = body_of(await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
-        assert not {"code_challenge", "unknown_credential_id"} & out.keys()
+        assert not inner.keys() & out.keys()
         told.append(out["step_up"])
     client.instances[AUTHENTICATION] = ended(AUTHENTICATION, "rejected", "credential_unknown", step_up=True)
     out = body_of(await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
@@ -339,8 +345,11 @@ def _ceremony(method: str, found: str, query: str = "") -> Call:
     return lambda _, client: ceremony(request(method, f"/{query}", route={"id": found}), client)
 
 
-def _answer(found: str, body: object) -> Call:
-    return lambda _, client: ceremony_response(request("POST", "/", body, route={"id": found}), client)
+def _answer(found: str, body: object, header: str | None = None) -> Call:
+    headers = None if header is None else {"authorization": header}
+    return lambda _, client: ceremony_response(
+        request("POST", "/", body, route={"id": found}, headers=headers), client
+    )
 
 
 def _register_by(header: str, body: object, *, age: float = 5) -> Call:
@@ -377,8 +386,22 @@ def _breaks(client: FakeClient) -> None:
 
 nothing: Callable[[FakeClient], None] = lambda _: None
 running = _has(instance(AUTHENTICATION, custom=WAITING))
+proven = _has(instance(AUTHENTICATION, custom=WAITING, input=json.dumps({"code_challenge": CHALLENGE})))
 gone = _has(ended(AUTHENTICATION, "completed"))
 limited = ended(AUTHENTICATION, "rate_limited", retry_after_seconds=7)
+
+# Whatever does not prove that who asks is who started AUTHENTICATION with CHALLENGE.
+NO_PROOFS = [
+    None,
+    "",
+    f"Ceremony {AUTHENTICATION}",
+    BY_ADA[:-1] + "l",
+    f"{BY_ADA} ",
+    f"Ceremony {AUTHENTICATION}:{CHALLENGE}",
+    f"Ceremony authentication-{'3' * 32}:{VERIFIER}",
+    f"Ceremony {REGISTRATION}:{VERIFIER}",
+    f"Bearer {AUTHENTICATION}:{VERIFIER}",
+]
 
 # (code, how the task hub is, the call, headers that come with it)
 REFUSALS: list[tuple[str, Callable[[FakeClient], None], Call, dict[str, str]]] = [
@@ -443,6 +466,16 @@ REFUSALS: list[tuple[str, Callable[[FakeClient], None], Call, dict[str, str]]] =
     ),  # the fake completes at any event
     ("ceremony_finished", gone, _answer(AUTHENTICATION, ASSERTION), {}),
     ("response_malformed", running, _answer(AUTHENTICATION, {}), {}),
+    ("response_malformed", proven, _answer(AUTHENTICATION, {}), {}),
+    *(
+        (
+            "proof_required",
+            proven,
+            _answer(AUTHENTICATION, ASSERTION, header),
+            {"WWW-Authenticate": "Ceremony"},
+        )
+        for header in NO_PROOFS
+    ),
     ("response_malformed", running, _answer(AUTHENTICATION, ATTESTATION), {}),
     ("response_malformed", running, _answer(AUTHENTICATION, {**ASSERTION, "rawId": "+/="}), {}),
     ("body_malformed", running, _answer(AUTHENTICATION, [ASSERTION]), {}),
@@ -480,6 +513,61 @@ async def test_a_malformed_answer_burns_no_challenge(client: FakeClient) -> None
     running(client)
     await ceremony_response(request("POST", "/", {"id": 1}, route={"id": AUTHENTICATION}), client)
     assert client.calls == []
+
+
+@pytest.mark.parametrize("found", [AUTHENTICATION, REGISTRATION])
+@pytest.mark.parametrize("told", [json.dumps, lambda start: start], ids=["as the SDK sends it", "parsed"])
+async def test_who_started_with_a_proof_key_alone_may_answer(
+    client: FakeClient, found: str, told: Callable[[Any], Any]
+) -> None:
+    """Nobody else's answer reaches the ceremony, so it burns nothing; the starter's own still counts afterwards."""
+    answer = ASSERTION if found == AUTHENTICATION else ATTESTATION
+    client.instances[found] = instance(found, custom=WAITING, input=told({"code_challenge": CHALLENGE}))
+    for header in (None, f"Ceremony {found}:{VERIFIER[:-1]}l", f"Ceremony {found[:-1]}f:{VERIFIER}"):
+        headers = {"authorization": header} if header else {}
+        refused = await ceremony_response(
+            request("POST", "/", answer, route={"id": found}, headers=headers), client
+        )
+        assert (refused.status_code, body_of(refused)["code"]) == (401, "proof_required")
+    assert client.calls == []
+    own = {"authorization": f"Ceremony {found}:{VERIFIER}"}
+    response = await ceremony_response(request("POST", "/", answer, route={"id": found}, headers=own), client)
+    assert body_of(response)["output"]["outcome"] == "completed"
+    assert [call[0] for call in client.calls] == ["raise_event"]
+    assert VERIFIER not in json.dumps(client.calls)
+
+
+@pytest.mark.parametrize("start", [{"code_challenge": None}, {}], ids=["null", "absent"])
+async def test_a_start_without_a_proof_key_is_answered_without(
+    client: FakeClient, start: dict[str, Any]
+) -> None:
+    """As ever, with a header too, and for what began before there were proof keys."""
+    for headers in ({}, {"authorization": BY_ADA}, {"authorization": "Bearer x"}):
+        client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING, input=json.dumps(start))
+        response = await ceremony_response(
+            request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}, headers=headers), client
+        )
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize("start", [None, "no JSON", '"text"', 7])
+async def test_a_start_that_cannot_be_read_is_answered_by_nobody(client: FakeClient, start: Any) -> None:
+    """Closed, not open: should the task hub not show the input, no answer passes unproven."""
+    client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING, input=start)
+    refused = await ceremony_response(
+        request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}, headers={"authorization": BY_ADA}),
+        client,
+    )
+    assert body_of(refused)["code"] == "proof_required"
+    assert client.calls == []
+
+
+async def test_a_recovery_is_answered_by_another_than_its_starter(client: FakeClient) -> None:
+    """Its challenge of a proof key is for taking the ticket: who confirms it has none, and shows who they are by a passkey."""
+    found = "recovery-" + "4" * 32
+    client.instances[found] = instance(found, custom=WAITING, input={"code_challenge": CHALLENGE})
+    response = await ceremony_response(request("POST", "/", ASSERTION, route={"id": found}), client)
+    assert response.status_code == 200
 
 
 async def test_unknown_expired_and_used_tickets_look_alike(world: World, client: FakeClient) -> None:

@@ -40,6 +40,7 @@ from tests.starters.fakes import (
     instance,
     request,
 )
+from tests.starters.people import CHALLENGE
 from tests.starters.test_ceremonies import ASSERTION, ATTESTATION
 
 Json = dict[str, Any]
@@ -254,6 +255,11 @@ async def test_whatever_is_not_completed_has_failed(
     assert "Max-Age=0" in cookie_of(response)[1]
 
 
+def proving(client: FakeClient) -> None:
+    start = json.dumps({"code_challenge": CHALLENGE})
+    client.instances[REGISTRATION] = instance(REGISTRATION, custom=WAITING, input=start)
+
+
 def finished(client: FakeClient) -> None:
     client.instances[REGISTRATION] = ended(REGISTRATION, "completed")
 
@@ -376,6 +382,14 @@ PROBLEMS: list[tuple[str, Arrange, Any, Json, int, str]] = [
         COOKIES,
         404,
         "ceremony_unknown",
+    ),
+    (
+        "a start with a proof key, which is not the door's",
+        proving,
+        SERVER_CREDENTIAL,
+        COOKIES,
+        401,
+        "proof_required",
     ),
     ("a ceremony that has ended", finished, SERVER_CREDENTIAL, COOKIES, 409, "ceremony_finished"),
     ("no answer at all", waiting, {}, COOKIES, 400, "response_malformed"),

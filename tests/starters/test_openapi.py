@@ -73,6 +73,7 @@ PATHS = {
     "ticket_invalid": ("/registrations", "post"),
     "session_invalid": ("/registrations", "post"),
     "session_stale": ("/registrations", "post"),
+    "proof_required": ("/ceremonies/{id}/response", "post"),
     "conditional_create_off": ("/registrations", "post"),
     "rate_limited": ("/authentications", "post"),
     "unavailable": ("/authentications", "post"),

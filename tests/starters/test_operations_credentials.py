@@ -136,6 +136,8 @@ REASONS: list[Any] = [
     {"reason": " "},
     {"reason": 7},
     {"reason": "x" * 501},
+    {"reason": "\U0001f4f1" * 251},
+    {"reason": "\u0416" * 490 + "\U0001f4f1" * 6},
     {"reason": "a\nb"},
     {"reason": ["x"]},
 ]

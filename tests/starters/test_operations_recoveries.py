@@ -188,13 +188,19 @@ async def test_a_long_name_does_not_push_the_reason_off_the_record(
     await has_passkey(world, "grace", GRACES)
     long = {**DEMO_PEOPLE, "ada": replace(DEMO_PEOPLE["ada"], display_name="\U0001f469" * 5000)}
     world = replace(world, directory=StaticDirectory(MappingProxyType(long)))
-    answer = await start(world, client, by_grace(client), {**ASKED, "reason": "\U0001f4f1" * 500})
-    assert answer.status_code == 202
-    ((*_, given),) = client.calls
-    details = given["details"]
-    assert len(details["display_name"]) == 64
-    assert len(canonical({"details": details})) < MAX_FACTS
-    assert len(json.dumps(details)) < MAX_OPTIONS - 500
+    for reason in ("\U0001f4f1" * 250, "\u0416" * 500, '"' * 500):
+        answer = await start(world, client, by_grace(client), {**ASKED, "reason": reason})
+        assert answer.status_code == 202
+        *_, (*_, given) = client.calls
+        details = given["details"]
+        assert (len(details["display_name"]), details["reason"]) == (64, reason)
+        assert len(canonical({"details": details})) < MAX_FACTS
+        assert len(json.dumps(details)) < MAX_OPTIONS - 3_000
+    started = len(client.calls)
+    answer = await start(world, client, by_grace(client), {**ASKED, "reason": "\U0001f4f1" * 251})
+    assert (answer.status_code, body_of(answer)["code"]) == (400, "request_malformed")
+    assert "emoji" in body_of(answer)["detail"]
+    assert len(client.calls) == started
     world.store.close()  # type: ignore[attr-defined]
 
 

@@ -112,6 +112,15 @@ async def test_an_approval_is_no_session(world: World, client: FakeClient) -> No
     assert await code_of(world, client, header, operator=True) == "session_invalid"
 
 
+async def test_a_passkey_made_without_a_prompt_is_no_session(world: World, client: FakeClient) -> None:
+    """Nobody need have been there. A sign-in by autofill is one as any: it has a person's gesture."""
+    header = has_ended(client, REGISTRATION, mediation="conditional")
+    assert await code_of(world, client, header) == "session_invalid"
+    assert await code_of(world, client, has_ended(client, REGISTRATION, mediation="modal")) == "session"
+    header = has_ended(client, AUTHENTICATION, mediation="conditional")
+    assert await code_of(world, client, header, fresh=True) == "session"
+
+
 async def test_a_running_ceremony_and_one_that_the_engine_ended_are_none(
     world: World, client: FakeClient
 ) -> None:
@@ -240,3 +249,22 @@ async def test_operators_have_a_role_and_no_doubtful_passkey(world: World, clien
     assert await code_of(world, client, grace, operator=True, fresh=True) == "session_stale"
     has_ended(client, OTHER, person="grace", credential_id=GRACES, step_up=True)
     assert await code_of(world, client, grace, operator=True) == "step_up_required"
+
+
+@pytest.mark.parametrize(
+    "said", [{"user_verified": False}, {"user_verified": None}, {"user_verified": "yes"}, {}]
+)
+async def test_operators_have_been_verified_by_their_passkey(
+    world: World, client: FakeClient, said: dict[str, Any]
+) -> None:
+    """403 with what to do, for who was only present, or signed in before the output told; a session for oneself it is."""
+    grace = has_ended(client, OTHER, person="grace", credential_id=GRACES)
+    del client.instances[OTHER]["output"]["user_verified"]
+    client.instances[OTHER]["output"] |= said
+    refused = await ask(world, client, grace, operator=True)
+    assert isinstance(refused, dict)
+    assert (refused["status"], refused["code"]) == (403, "user_verification_required")
+    assert "PIN" in refused["detail"]
+    assert await code_of(world, client, grace, fresh=True) == "session"
+    ada = has_ended(client, AUTHENTICATION, user_verified=False)
+    assert await code_of(world, client, ada, operator=True) == "operator_required"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from demo import authenticator, ceremonies
-from demo.authenticator import Lie, Passkey
+from demo.authenticator import Flags, Lie, Passkey
 from demo.ceremonies import call, expect
+from passkeys.proof import challenge_of
 from tests.faults.evidence import acts_of, faults_of, gather, read_audit, wait_until_settled
 from tests.faults.tickets import issue_tickets
 from tests.hosts import FUNCTION_KEY, RunningHost, running_host
@@ -26,7 +28,11 @@ ENV = {
     "PASSKEYS_RELATED_ORIGINS": "https://example.com",
     "PASSKEYS_CONDITIONAL_CREATE": "on",
 }
-MODES = {"as it starts": (), "status reads answered at once": ("--status-reads", "immediate")}
+MODES = {
+    "as it starts": (),
+    "status reads answered at once": ("--status-reads", "immediate"),
+    "the SDK's client without HTTP": ("--sdk-calls", "direct"),
+}
 
 
 @pytest.fixture(scope="module", params=MODES.values(), ids=MODES)
@@ -202,8 +208,38 @@ def test_sessions_that_are_none(host: RunningHost) -> None:
     assert call(host.url, "POST", "/registrations", {}, headers=rejected.header).status == 401
 
 
+@pytest.mark.parametrize("kind", ["registration", "authentication"])
+def test_whoever_learns_an_id_cannot_answer_in_the_starters_place(host: RunningHost, kind: str) -> None:
+    """The operators' listing names what is running. A good answer by who has but the id is 401, and burns nothing."""
+    adas, _ = new(host)
+    (ticket,) = issue_tickets(host.state, "ada")
+    verifier = secrets.token_urlsafe(32)
+    body = {"ticket": ticket} if kind == "registration" else {}
+    started = ceremonies.start(host.url, kind, {**body, "code_challenge": challenge_of(verifier)})
+    key = {"x-functions-key": FUNCTION_KEY}
+    listed = expect(call(host.url, "GET", "/operations/ceremonies", headers=key), 200).body["ceremonies"]
+    (seen,) = (one["id"] for one in listed if one["id"] == started.body["id"])
+    options = ceremonies.status(host.url, seen).body["customStatus"]["publicKey"]
+
+    def answered() -> Any:
+        if kind == "authentication":
+            return authenticator.get(adas, options, origin=host.url)
+        return authenticator.create({**options, "excludeCredentials": []}, origin=host.url)[1]
+
+    visit, others, own = sign_in(host.url, adas), answered(), answered()
+    for header in ({}, key, visit.header, {"Authorization": f"Ceremony {seen}:{visit.verifier}"}):
+        refused = ceremonies.respond(host.url, seen, others, headers=header)
+        assert (refused.status, refused.body["code"]) == (401, "proof_required")
+        assert refused.headers["www-authenticate"] == "Ceremony"
+    proof = {"Authorization": f"Ceremony {seen}:{verifier}"}
+    done = ceremonies.finished(host.url, ceremonies.respond(host.url, seen, own, headers=proof))
+    assert (done.outcome, done.body["output"]["credential_id"]) == ("completed", own["id"])
+    late = ceremonies.respond(host.url, seen, others)
+    assert (late.status, late.body["code"]) == (409, "ceremony_finished")
+
+
 def test_conditional_creation_is_for_sessions(host: RunningHost) -> None:
-    """Switched on: a session may, a ticket may not; the ceremony remembers it, and the audit says it."""
+    """Switched on: a session may, a ticket may not; the ceremony remembers it, the audit says it, and it is no session."""
     _, visit = new(host)
     _, added = add(visit, mediation="conditional")
     assert added.answer.outcome == "completed"
@@ -213,6 +249,11 @@ def test_conditional_creation_is_for_sessions(host: RunningHost) -> None:
     path = f"/operations/ceremonies/{added.ceremony_id}"
     entry = expect(call(host.url, "GET", path, headers={"x-functions-key": FUNCTION_KEY}), 200).body["audit"]
     assert (entry["mediation"], entry["session"]) == ("conditional", visit.ceremony_id)
+    assert "mediation" not in added.answer.body["output"]
+    for method, path in (("GET", "/credentials"), ("POST", "/registrations")):
+        refused = added.ask(method, path, {} if method == "POST" else None)
+        assert (refused.status, refused.body["code"]) == (401, "session_invalid")
+    assert added.answer.body["output"]["credential_id"] in {one["id"] for one in visit.listed()}
 
 
 def test_the_documents_at_fixed_places(host: RunningHost) -> None:
@@ -223,6 +264,26 @@ def test_the_documents_at_fixed_places(host: RunningHost) -> None:
     endpoints = expect(call(host.url, "GET", "/.well-known/passkey-endpoints"), 200).body
     assert set(endpoints) == {"enroll", "manage"}
     assert call(host.url, "GET", "/authenticators/ee882879-721c-4913-9775-3dfcce97072a/icon").status == 404
+
+
+def test_an_operator_who_was_only_present_decides_nothing(tmp_path: Path) -> None:
+    """Where user verification is not demanded of everybody, it still is of operators; their own passkeys they may see."""
+    env = {**ENV, "PASSKEYS_USER_VERIFICATION": "preferred"}
+    with running_host(state=tmp_path / "state", env=env) as host:
+        _, ada = new(host)
+        graces, _ = new(host, "grace")
+        present, verified = (
+            sign_in(host.url, graces, lie=Lie(flags=Flags.USER_PRESENT)),
+            sign_in(host.url, graces),
+        )
+        assert (present.answer.outcome, len(present.listed())) == ("completed", 1)
+        assert "user_verified" not in present.answer.body["output"]
+        adas = ada.listed()[0]["id"]
+        asked = ("POST", f"/operations/credentials/{adas}/disable", {"reason": "lost"})
+        refused = present.operate(*asked)
+        assert (refused.status, refused.body["code"]) == (403, "user_verification_required")
+        assert ada.listed()[0]["standing"] == "active"
+        assert expect(verified.operate(*asked), 200).body["standing"] == "disabled"
 
 
 def test_every_act_is_on_the_record_once(tmp_path: Path) -> None:

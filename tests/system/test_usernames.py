@@ -90,12 +90,9 @@ def signalled(host: RunningHost, username: str | None, passkey: Passkey, lie: Li
     )
     response = authenticator.get(passkey, ceremonies.options_of(host.url, started), origin=host.url, lie=lie)
     ceremony_id = started.body["id"]
-    assert told(ceremonies.finished(host.url, ceremonies.respond(host.url, ceremony_id, response))) == (
-        "rejected",
-        "not_verified",
-        None,
-    )
     proof = {"Authorization": f"Ceremony {ceremony_id}:{code_verifier}"}
+    answered = ceremonies.respond(host.url, ceremony_id, response, headers=proof)
+    assert told(ceremonies.finished(host.url, answered)) == ("rejected", "not_verified", None)
     answer = expect(call(host.url, "GET", f"/ceremonies/{ceremony_id}/signals", headers=proof), 200)
     assert answer.body["rpId"] == "localhost"
     return answer.body["unknownCredential"], response["id"]
