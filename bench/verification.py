@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -203,8 +204,17 @@ OFFERED = RegistrationOffer(
 REQUESTED = AuthenticationOffer(
     allowed_credentials=(), user_verification_required=False, extensions={}, person=None
 )
-# L3's vectors are of a TPM of nobody. Ours takes it by a setting; the package has none.
-cast("dict[str, Any]", TPM_MANUFACTURERS)["id:00000000"] = TPM_MANUFACTURERS["id:414D4400"]
+
+
+@contextmanager
+def tpm_of_the_vectors() -> Iterator[None]:
+    """Inside, the package takes L3's vectors, which are of a TPM of nobody. Ours does by a setting; the package has none."""
+    known = cast("dict[str, Any]", TPM_MANUFACTURERS)
+    known["id:00000000"] = known["id:414D4400"]
+    try:
+        yield
+    finally:
+        del known["id:00000000"]
 
 
 def rows(vectors: Json) -> Iterator[tuple[str, list[Row]]]:
@@ -454,6 +464,7 @@ def main() -> int:
     return 0 if measured <= MOST else 1
 
 
+@tpm_of_the_vectors()
 def report(rounds: int, batch_ns: int) -> tuple[list[str], float]:
     """The lines, and what our checks cost over webauthn for a sign-in with ES256."""
     lines: list[str] = []
