@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
-from webauthn.helpers import decoded_public_key_to_cryptography, parse_cbor
+from webauthn.helpers import decoded_public_key_to_cryptography
 from webauthn.helpers import verify_signature as verify_with_webauthn
 from webauthn.helpers.cose import COSECRV, COSEKTY, COSEAlgorithmIdentifier
 from webauthn.helpers.decode_credential_public_key import (
@@ -40,6 +41,7 @@ PublicKey = (
 Members = Mapping[int, Any]
 Verify = Callable[[Any, bytes, bytes], None]
 _KTY, _ALG, _CRV = 1, 3, -1
+_MAP = 5  # RFC 8949 §3.1: the major type
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,11 @@ def load_public_key(cose_key: bytes) -> tuple[Algorithm, PublicKey]:
     algorithm with that key type and curve. Whether this ceremony offered it is the caller's question.
     """
     with rejected_as(RejectionCode.PUBLIC_KEY_UNREADABLE):
-        members = parse_cbor(cose_key)
+        # CTAP 2.1 §8. A key is one flat map; a tag in it would be a second level, and is not followed: what refers to itself
+        # takes time and memory without end, and a stored key is read at every sign-in.
+        if cose_key[0] >> 5 != _MAP:
+            raise ValueError("not a map")
+        members = cbor2.loads(cose_key, max_depth=1, allow_indefinite=False, allow_duplicate_keys=False)
         algorithm = _row_of(members)
         form = algorithm.form
         # WebAuthn L3 §6.5.1: "alg" and the members that the key type requires, and no other. A private key is another.

@@ -128,12 +128,16 @@ def run_chunk(engine: str, name: str, runs: int, goal: int, state: Path, figures
         for outcome, count in json.loads(tally.read_text()).items():
             figures.outcomes[outcome] = figures.outcomes.get(outcome, 0) + count
     tally.unlink(missing_ok=True)
-    if child.returncode:
+    ended_from_outside = child.returncode in (-signal.SIGKILL, -signal.SIGTERM)
+    found = child.returncode != 0 and not ended_from_outside
+    if found:
         figures.findings += 1
-        print("".join(last))
+        print("".join(last), f"It ended with status {child.returncode}.")
+    if ended_from_outside and figures.executions == before:
+        raise SystemExit(f"{name} is ended from outside before it gets anywhere.")
     write_figures(state, name, figures)
     print(progress(name, figures.executions, goal, 0, figures), flush=True)
-    return child.returncode == 0
+    return not found
 
 
 def read_line(line: str, before: int, figures: Figures) -> None:

@@ -28,6 +28,7 @@ from passkeys.algorithms import (
 )
 from passkeys.errors import Rejection, RejectionCode, SignatureInvalid
 from passkeys.response import decode_base64url
+from tests.fuzz.mutation import LAUGHTER
 from tests.passkeys.published import ECDSA, ML_DSA, NAMES, Published, altered, points, signatures
 
 VECTORS = Path(__file__).parent.parent / "vectors"
@@ -271,6 +272,21 @@ def test_a_key_that_is_not_of_its_algorithm(code: str, how: str, key: object) ->
     with pytest.raises(Rejection) as rejection:
         load_public_key(cbor2.dumps(key))
     assert rejection.value.code == code
+
+
+def test_a_key_that_refers_to_itself_is_not_followed() -> None:
+    """References within CBOR (tags 28 and 29), in a map's key, its value and around it: refused, and at once."""
+    good = cbor2.dumps(ES256_KEY)
+    for hostile in (
+        b"\xa1" + LAUGHTER + b"\x00",
+        b"\xa1\x01" + LAUGHTER,
+        b"\xd8\x1c" + good,
+        b"\xa6\xd8\x1d\x00\x00" + good[1:],
+        b"\xa6\x04\x9f\xff" + good[1:],
+    ):
+        with pytest.raises(Rejection) as rejection:
+            load_public_key(hostile)
+        assert rejection.value.code is RejectionCode.PUBLIC_KEY_UNREADABLE
 
 
 # Points of small x, so that x and the field's prime together still have the length of a coordinate: name, prime, x, y.
