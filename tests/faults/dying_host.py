@@ -76,6 +76,10 @@ def serve(
     sys.exit(cli.main(arguments, on_commit=on_commit("host")))
 
 
+# What multiprocessing says when its fork server could not tell how a process ended. None of the host's exit codes.
+STATUS_LOST = 255
+
+
 class MortalHost:
     """One state directory and the host on it, which is started again whenever it is found dead."""
 
@@ -128,7 +132,9 @@ class MortalHost:
         if self._process is not None:
             self.deaths += 1
             ended = self._process.exitcode
-            assert ended == -signal.SIGKILL, f"the host ended by itself with {ended}: {self.log()[-3000:]}"
+            assert ended in (-signal.SIGKILL, STATUS_LOST), (
+                f"the host ended by itself with {ended}: {self.log()[-3000:]}"
+            )
         death = None if self.deaths else self._death
         arguments = ["--port", str(self.port), "--state", str(self.state), "--app", str(ROOT)]
         self._process = self._context.Process(
