@@ -35,7 +35,6 @@ What the caller still owes: to use a token once, and to ask whether its subject 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -46,6 +45,7 @@ from typing import Any
 from passkeys.errors import SignatureInvalid, TokenRefusal, TokenRefused, raised_as
 from passkeys.jwks import MAX_KEY_ID, KeySet, SigningKey, verified_payload
 from passkeys.response import decode_base64url
+from passkeys.strict_json import object_of
 
 # Two hundred groups of Entra's make 11 KiB. Beyond 16 most servers refuse the header anyhow.
 MAX_TOKEN = 16 * 1024
@@ -69,7 +69,8 @@ class Profile:
 
     `issuer` may hold TENANT once, for `tenant_claim`, which must then be in `tenants`. `types` are lower case and without
     "application/"; "" is none. `conditions` are claims and the texts of which each must be one. `clients` empty: the
-    issuer's tokens name none. `max_age_seconds` and `max_authentication_seconds` None: however old.
+    issuer's tokens name none. `max_age_seconds` and `max_authentication_seconds` None: however old. `sole_audience`: `aud`
+    names us and nobody else. `bound_too`: tokens bound to a key are good as well, since the caller asks for that key's proof.
     """
 
     issuer: str
@@ -90,6 +91,25 @@ class Profile:
     contexts: frozenset[str] = frozenset()
     max_age_seconds: int | None = None
     max_authentication_seconds: int | None = None
+    sole_audience: bool = False
+    bound_too: bool = False
+
+
+def own_profile(*, issuer: str, audiences: frozenset[str]) -> Profile:
+    """What our own tokens are (RFC 9068, as passkeys/tokens.py makes them): nothing that others' may be is borne.
+
+    Whose they are, by `client_id`, and whether they are bound to a key, by `cnf`, is for the caller to look at.
+    """
+    return Profile(
+        issuer=issuer,
+        audiences=audiences,
+        algorithms=frozenset({"ES256"}),
+        types=frozenset({"at+jwt"}),
+        subject_claim="sub",
+        people=False,  # `sub` may be anything but the client's id, which no person has
+        sole_audience=True,
+        bound_too=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +145,20 @@ def key_id_of(token: str, *, profile: Profile) -> str:
 
 def validate(token: str, *, profile: Profile, keys: KeySet, at: datetime) -> Identity:
     """Judge the token by all obligations. Raises TokenRefused, and nothing else whatever the token is."""
+    return validate_claims(token, profile=profile, keys=keys, at=at)[0]
+
+
+def validate_claims(
+    token: str, *, profile: Profile, keys: KeySet, at: datetime
+) -> tuple[Identity, Mapping[str, Any]]:
+    """`validate`, and all claims of the token beside whom it speaks of. Those that no obligation names are unjudged."""
     with raised_as(
         lambda error: TokenRefused(TokenRefusal.MALFORMED, type(error).__name__), but=TokenRefused
     ):
         header = _header(token, profile)
         key = _key(header, keys)
         claims = _claims(token, key, header.algorithm)
-        return _judged(token, claims, key, profile, at)
+        return _judged(token, claims, key, profile, at), claims
 
 
 def _header(token: str, profile: Profile) -> _Header:
@@ -214,9 +241,9 @@ def _check_key_issuer(key: SigningKey, profile: Profile, issuer: str, tenant: st
 
 
 def _check_audience(claims: _Claims, profile: Profile) -> None:
-    # 12. RFC 7519 §4.1.3, RFC 9068 §4: exactly. That others are named besides is the issuer's affair.
+    # 12. RFC 7519 §4.1.3, RFC 9068 §4: exactly. That others are named besides is the issuer's affair, unless we say not.
     named = claims.get("aud")
-    audiences = named if isinstance(named, list) else [named]
+    audiences = named if isinstance(named, list) and not profile.sole_audience else [named]
     if not all(isinstance(one, str) for one in audiences) or profile.audiences.isdisjoint(audiences):
         raise TokenRefused(TokenRefusal.AUDIENCE_MISMATCH, f"{named!r:.120}")
 
@@ -229,7 +256,7 @@ def _check_kind(claims: _Claims, profile: Profile) -> None:
     if profile.version is not None and claims.get(profile.version[0]) != profile.version[1]:
         raise TokenRefused(TokenRefusal.VERSION_REFUSED, f"{claims.get(profile.version[0])!r:.40}")
     # 15. RFC 9449 §7.2, RFC 8705 §3: shown as a bearer token, it is in the hands of somebody who may have stolen it.
-    if "cnf" in claims:
+    if "cnf" in claims and not profile.bound_too:
         raise TokenRefused(TokenRefusal.SENDER_CONSTRAINED)
 
 
@@ -344,18 +371,4 @@ def _is_text(value: object, longest: int) -> bool:
 def _object(data: bytes, refusal: TokenRefusal) -> _Claims:
     """Strict JSON: one object, in UTF-8, each member once, no NaN."""
     with raised_as(lambda error: TokenRefused(refusal, type(error).__name__), but=TokenRefused):
-        members = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_refuse_constant)
-    if not isinstance(members, dict):
-        raise TokenRefused(refusal, "no object")
-    return members
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member is there twice")
-    return members
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+        return object_of(data)

@@ -10,6 +10,7 @@ The tree:
      ├── MetadataInvalid        (a MetadataFault)      a metadata BLOB is not one to rely on; says why
      ├── MetadataUnreachable    metadata_unreachable   the metadata's source could not be read: transient
      ├── TokenRefused           (a TokenRefusal)       an access token is not one to rely on; says why
+     ├── DpopRefused            (a DpopRefusal)        a proof of possession proves nothing; says why
      ├── IssuerUnreachable      issuer_unreachable     no keys of an issuer's could be had: transient
      ├── SettingsError          settings_invalid       the settings are wrong; says all that is wrong with them
      ├── AuditBroken            audit_<kind>           the audit chain does not verify; says where
@@ -301,6 +302,41 @@ class TokenRefused(PasskeysError):
     code: TokenRefusal
 
     def __init__(self, code: TokenRefusal, detail: str = "") -> None:
+        super().__init__(f"{code.value}: {detail}" if detail else code.value)
+        self.code = code
+
+
+class DpopRefusal(StrEnum):
+    """Why a DPoP proof was refused: one code an obligation of `passkeys.dpop`. Stable: logs and alerts use them."""
+
+    TOO_LARGE = "dpop_too_large"
+    MALFORMED = "dpop_malformed"
+    HEADER_MALFORMED = "dpop_header_malformed"
+    TYPE_REFUSED = "dpop_type_refused"
+    ALGORITHM_REFUSED = "dpop_algorithm_refused"
+    CRITICAL_HEADER = "dpop_critical_header"
+    KEY_PRIVATE = "dpop_key_private"
+    KEY_MALFORMED = "dpop_key_malformed"
+    KEY_UNSUITABLE = "dpop_key_unsuitable"
+    SIGNATURE_INVALID = "dpop_signature_invalid"
+    CLAIMS_MALFORMED = "dpop_claims_malformed"
+    ID_MALFORMED = "dpop_id_malformed"
+    METHOD_MISMATCH = "dpop_method_mismatch"
+    URL_MISMATCH = "dpop_url_mismatch"
+    TOKEN_MISMATCH = "dpop_token_mismatch"  # noqa: S105 -- a code, and no secret
+    TIME_MALFORMED = "dpop_time_malformed"
+    TOO_OLD = "dpop_too_old"
+    IN_FUTURE = "dpop_in_future"
+    NONCE_MISSING = "dpop_nonce_missing"
+    NONCE_REFUSED = "dpop_nonce_refused"
+
+
+class DpopRefused(PasskeysError):
+    """A DPoP proof that proves nothing here; `code` says which obligation it failed. Its sender learns less."""
+
+    code: DpopRefusal
+
+    def __init__(self, code: DpopRefusal, detail: str = "") -> None:
         super().__init__(f"{code.value}: {detail}" if detail else code.value)
         self.code = code
 

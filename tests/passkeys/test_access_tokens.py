@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from passkeys import access_tokens
-from passkeys.access_tokens import Identity, key_id_of, validate
+from passkeys.access_tokens import Identity, key_id_of, own_profile, validate, validate_claims
 from passkeys.errors import TokenRefusal, TokenRefused
 from tests.passkeys.tokens import (
     ADA,
@@ -332,6 +332,40 @@ def test_a_tokens_digest_is_of_what_was_signed() -> None:
     assert twin != made
     assert judge(made, **es256).digest == judge(twin, **es256).digest
     assert judge(token(oidc(jti="y"))).digest != judge(token(OIDC)).digest
+
+
+OURS = own_profile(issuer=OIDC["iss"], audiences=frozenset({OIDC["aud"]}))
+OUR_CLAIMS = {**without(OIDC, "scope"), "sid": "x", "cnf": {"jkt": "x"}}
+OUR_HEADER = {"alg": "ES256", "kid": "ec-1"}
+# What others' tokens may be, and ours never are.
+STRICTER: dict[str, tuple[dict[str, Any], dict[str, Any], TokenRefusal]] = {
+    "aud a list": ({"aud": [OIDC["aud"]]}, {}, R.AUDIENCE_MISMATCH),
+    "aud listed with others": ({"aud": [OIDC["aud"], "https://other.example.com"]}, {}, R.AUDIENCE_MISMATCH),
+    "typ JWT": ({}, {"typ": "JWT"}, R.TYPE_REFUSED),
+    "no typ": ({}, {"typ": None}, R.TYPE_REFUSED),
+    "logout token": ({}, {"typ": "logout+jwt"}, R.TYPE_REFUSED),
+    "RS256": ({}, {"alg": "RS256", "kid": "rsa-1"}, R.ALGORITHM_REFUSED),
+    "Ed25519": ({}, {"alg": "Ed25519", "kid": "ed-1"}, R.ALGORITHM_REFUSED),
+    "no kid": ({}, {"kid": None}, R.KEY_ID_MISSING),
+    "a key not of the ring": ({}, {"kid": "ec-2"}, R.KEY_UNKNOWN),
+    "another kind of key": ({}, {"kid": "rsa-1"}, R.KEY_UNSUITABLE),
+    "an ID token": ({"nonce": "x"}, {}, R.KIND_REFUSED),
+}
+
+
+@pytest.mark.parametrize("name", STRICTER)
+def test_our_own_tokens_are_judged_more_strictly(name: str) -> None:
+    """What the notes' table shows libraries to take is refused: one audience, one typ, one algorithm, a kid of the ring."""
+    claims, header, code = STRICTER[name]
+    keys = {"RS256": RSA, "Ed25519": ED}
+    honest = token(OUR_CLAIMS, OUR_HEADER, key=EC)
+    identity, shown = validate_claims(honest, profile=OURS, keys=KEYS, at=NOW)
+    assert (identity.subject, shown["cnf"]) == ("ada", {"jkt": "x"})
+    made = {**OUR_HEADER, **header}
+    wrong = token({**OUR_CLAIMS, **claims}, made, key=keys.get(made["alg"], EC))
+    with pytest.raises(TokenRefused) as refused:
+        validate(wrong, profile=OURS, keys=KEYS, at=NOW)
+    assert refused.value.code is code
 
 
 def test_of_two_kinds_of_key_under_one_id_the_right_one_is_taken() -> None:
