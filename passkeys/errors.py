@@ -386,6 +386,12 @@ class DirectoryUnavailable(PasskeysError):
     code = "directory_unreachable"
 
 
+class KeysUnavailable(PasskeysError):
+    """A private key could not be used, made or read. `problem` says what to look at; nothing of the key is in it."""
+
+    code = "keys_unavailable"
+
+
 class StoreError(PasskeysError):
     """Root of what a store raises. `name` is the document's."""
 

@@ -44,6 +44,10 @@ _TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "hybrid", "internal")
 _NATIVE_ORIGIN = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _TPM_VENDOR = re.compile(r"id:[0-9A-F]{8}")
 _AAGUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# The clouds' own domains alone: whoever is asked to sign is believed.
+_VAULT = re.compile(
+    r"https://[a-z0-9](?:-?[a-z0-9]){2,23}\.(?:vault\.azure\.net|vault\.usgovcloudapi\.net|vault\.azure\.cn)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,15 @@ class Settings:
     conditional_create: bool
     directory: Path | None
     issuers: Path | None
+    issuer: str
+    applications: Path | None
+    keys: str
+    key_days: int
+    key_publish_seconds: int
+    key_schedule: str
+    code_seconds: int
+    refresh_grace_seconds: int
+    dpop_nonces: bool
     forwarded_hops: int
     conformance: bool
 
@@ -307,7 +320,7 @@ def _metadata(text: str) -> str | None:
 
 
 def is_address(source: str) -> bool:
-    """Whether PASSKEYS_METADATA names an address, and not a file."""
+    """Whether PASSKEYS_METADATA or PASSKEYS_KEYS names an address, and not a file or folder."""
     return "://" in source
 
 
@@ -352,6 +365,32 @@ def _issuers(text: str) -> Path | None:
     return Path(text) if text else None
 
 
+def _applications(text: str) -> Path | None:
+    if text and not Path(text).is_file():
+        raise ValueError("must be the path of a JSON file of applications that exists, or be left out")
+    return Path(text) if text else None
+
+
+def _issuer(text: str) -> str:
+    # RFC 8414 §2 has https; a browser takes plain http for secure on localhost alone.
+    if not _is_origin(text):
+        raise ValueError(
+            "must be one origin, such as https://login.example.com: https (http for localhost alone), no path"
+        )
+    return text
+
+
+def _keys(text: str) -> str:
+    """The address of a Key Vault, or the path of a folder; which of the two, `is_address` tells."""
+    if _VAULT.fullmatch(text):
+        return text
+    if is_address(text) or not text.strip() or (Path(text).exists() and not Path(text).is_dir()):
+        raise ValueError(
+            "must be the path of a folder, which is made if it does not exist, or the address of a Key Vault, such as https://acme.vault.azure.net"
+        )
+    return text
+
+
 def _store(text: str) -> Path:
     path = Path(text)
     if not text or (path.exists() and not path.is_dir()):
@@ -367,6 +406,16 @@ def _default_origin(environ: Mapping[str, str]) -> str:
     host = environ.get("WEBSITE_HOSTNAME", "") or f"{_LOCAL_HOST}:7071"
     local = host.split(":")[0] == _LOCAL_HOST
     return f"{'http' if local else 'https'}://{host}"
+
+
+def _default_issuer(environ: Mapping[str, str]) -> str:
+    # A wrong list of origins is one mistake, not two.
+    first = environ.get("PASSKEYS_ORIGINS", "").split(",")[0].strip()
+    return first if _is_origin(first) else _default_origin(environ)
+
+
+def _default_keys(environ: Mapping[str, str]) -> str:
+    return str(Path(environ.get("LOCAL_HOST_STATE", "") or ".local") / "keys")
 
 
 def _default_store(environ: Mapping[str, str]) -> str:
@@ -437,6 +486,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_CONDITIONAL_CREATE", "conditional_create", "off", _on_off),
     Setting("PASSKEYS_DIRECTORY", "directory", "", _directory),
     Setting("PASSKEYS_ISSUERS", "issuers", "", _issuers),
+    Setting("PASSKEYS_ISSUER", "issuer", _default_issuer, _issuer),
+    Setting("PASSKEYS_APPLICATIONS", "applications", "", _applications),
+    Setting("PASSKEYS_KEYS", "keys", _default_keys, _keys),
+    Setting("PASSKEYS_KEY_DAYS", "key_days", "90", _integer(1, 365)),
+    Setting("PASSKEYS_KEY_PUBLISH_SECONDS", "key_publish_seconds", "172800", _integer(60, 604_800)),
+    Setting("PASSKEYS_KEY_SCHEDULE", "key_schedule", "0 0 * * * *", _schedule),
+    Setting("PASSKEYS_CODE_SECONDS", "code_seconds", "120", _integer(10, 600)),
+    Setting("PASSKEYS_REFRESH_GRACE_SECONDS", "refresh_grace_seconds", "10", _integer(0, 30)),
+    Setting("PASSKEYS_DPOP_NONCES", "dpop_nonces", "on", _on_off),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
     Setting("PASSKEYS_CONFORMANCE", "conformance", "off", _on_off),
 )
@@ -592,6 +650,11 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = 
         ("fresh_seconds", "session_seconds"),
         lambda fresh, session: fresh > session,
         "PASSKEYS_FRESH_SECONDS: must not be more than PASSKEYS_SESSION_SECONDS: what is good for changes is good for reading.",
+    ),
+    (
+        ("keys", "store"),
+        lambda keys, store: not is_address(keys) and Path(keys).resolve().is_relative_to(store.resolve()),
+        "PASSKEYS_KEYS: must not be inside PASSKEYS_STORE: who may read or copy the store would have the private keys.",
     ),
 )
 

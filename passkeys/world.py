@@ -9,29 +9,35 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_origin
 
 from passkeys import decoy_key
+from passkeys.applications import Application, load_applications
 from passkeys.conformance import ConformanceDirectory
 from passkeys.directory import Directory, load_static
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import SettingsError
 from passkeys.issuer_keys import IssuerKeys
 from passkeys.issuers import load_issuers
+from passkeys.key_home import KeyHome
+from passkeys.local_keys import LocalKeys
 from passkeys.models import Models
-from passkeys.settings import Settings
+from passkeys.settings import Settings, is_address
 from passkeys.store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What a step may reach. `clock` tells aware UTC times; `random_bytes(n)` gives n unpredictable bytes; `issuers` are
-    those whose tokens count here, with their keys.
+    those whose tokens count here, with their keys; `applications` those that may have tokens of ours, and `keys` where
+    those are signed.
 
     `decoy_key()` gives the store's key of the decoys, made if there is none yet; `models` knows the models of
     authenticators, as the store keeps them.
@@ -42,6 +48,8 @@ class World:
     directory: Directory
     clock: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
+    keys: KeyHome
+    applications: Mapping[str, Application] = field(default_factory=lambda: load_applications(None))
     issuers: Mapping[str, IssuerKeys] = field(default_factory=dict)
     decoy_key: Callable[[], Awaitable[bytes]] = field(init=False)
     models: Models = field(init=False)
@@ -57,10 +65,15 @@ def open_world(
 ) -> World:
     """The world of the local profile: the embedded store and the static directory, with a conformance run's people.
 
-    Raises SettingsError (the files of the directory and of issuers are wrong) and StoreError (the store does not open).
+    Raises SettingsError (the files of the directory, of issuers and of applications are wrong) and StoreError (the store
+    does not open).
     """
     # Before the store is opened: they may be wrong.
-    people, issuers = _all_of(lambda: load_static(settings.directory), lambda: load_issuers(settings.issuers))
+    people, issuers, applications = _all_of(
+        lambda: load_static(settings.directory),
+        lambda: load_issuers(settings.issuers),
+        lambda: load_applications(settings.applications),
+    )
     directory: Directory = people
     if settings.conformance:
         directory = ConformanceDirectory(directory)
@@ -70,22 +83,30 @@ def open_world(
         directory=directory,
         clock=clock,
         random_bytes=random_bytes,
+        keys=_keys(settings.keys),
+        applications=applications,
         issuers={name: IssuerKeys(issuer, clock=clock) for name, issuer in issuers.items()},
     )
 
 
-def _all_of(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
-    """Both, or SettingsError with the mistakes of both."""
+def _keys(home: str) -> KeyHome:
+    if is_address(home):
+        raise SettingsError((f"PASSKEYS_KEYS={home!r}: Key Vault is not there yet; name a folder.",))
+    return LocalKeys(Path(home))
+
+
+def _all_of(first: Callable[[], A], second: Callable[[], B], third: Callable[[], C]) -> tuple[A, B, C]:
+    """All of them, or SettingsError with the mistakes of all."""
     mistakes: list[str] = []
     found: list[Any] = []
-    for load in (first, second):
+    for load in (first, second, third):
         try:
             found.append(load())
         except SettingsError as error:
             mistakes += error.mistakes
     if mistakes:
         raise SettingsError(tuple(mistakes))
-    return found[0], found[1]
+    return found[0], found[1], found[2]
 
 
 def bind(world: World, step: Callable[Concatenate[World, P], Awaitable[R]]) -> Callable[P, Awaitable[R]]:

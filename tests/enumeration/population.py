@@ -32,6 +32,7 @@ from passkeys.response import encode_base64url
 from passkeys.settings import load
 from passkeys.tickets import digest_of, issue_ticket
 from passkeys.world import World
+from tests.passkeys.key_homes import MemoryKeys
 
 ORIGIN = "http://localhost:7071"
 
@@ -99,6 +100,7 @@ async def _enrol_all(store: EmbeddedStore, everybody: Sequence[Named], chance: r
         directory=StaticDirectory({}),
         clock=lambda: datetime.now(UTC),
         random_bytes=secrets.token_bytes,
+        keys=MemoryKeys(),
     )
     try:
         await store.create(KEY_NAME, dump({"key": encode_base64url(chance.randbytes(KEY_BYTES))}))

@@ -27,6 +27,8 @@ COMPUTED = {
         "http://localhost:9",
     ),
     "PASSKEYS_STORE": ("$LOCAL_HOST_STATE/store", {"LOCAL_HOST_STATE": "/s"}, "/s/store"),
+    "PASSKEYS_ISSUER": ("$PASSKEYS_ORIGINS", {"PASSKEYS_ORIGINS": "https://a.example"}, "https://a.example"),
+    "PASSKEYS_KEYS": ("$LOCAL_HOST_STATE/keys", {"LOCAL_HOST_STATE": "/s"}, "/s/keys"),
 }
 
 
@@ -121,6 +123,15 @@ WRONG = {
     "PASSKEYS_CONDITIONAL_CREATE": ["yes", "ON", "true"],
     "PASSKEYS_DIRECTORY": ["/nowhere/people.json"],
     "PASSKEYS_ISSUERS": ["/nowhere/issuers.json"],
+    "PASSKEYS_ISSUER": ["login.example.com", "https://login.example.com/", "http://login.example.com", "https://a.example,https://b.example"],
+    "PASSKEYS_APPLICATIONS": ["/nowhere/applications.json"],
+    "PASSKEYS_KEYS": [__file__, "https://acme.example.com", "http://acme.vault.azure.net", "https://acme.vault.azure.net/", " "],
+    "PASSKEYS_KEY_DAYS": ["0", "366"],
+    "PASSKEYS_KEY_PUBLISH_SECONDS": ["59", "604801", "2d"],
+    "PASSKEYS_KEY_SCHEDULE": ["hourly"],
+    "PASSKEYS_CODE_SECONDS": ["9", "601"],
+    "PASSKEYS_REFRESH_GRACE_SECONDS": ["31", "-1"],
+    "PASSKEYS_DPOP_NONCES": ["required"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
     "PASSKEYS_CONFORMANCE": ["true", "ON"],
     "PASSKEYS_STORE": [__file__],
@@ -226,6 +237,7 @@ CONTRADICTIONS = [
     ({"PASSKEYS_CREDENTIAL_PROTECTION": "require"}, "nobody is asked for it; name credProtect"),
     ({"PASSKEYS_FRESH_SECONDS": "901"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
     ({"PASSKEYS_SESSION_SECONDS": "299"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
+    ({"PASSKEYS_STORE": "/s", "PASSKEYS_KEYS": "/s/x/../keys"}, "PASSKEYS_KEYS: must not be inside"),
 ]
 
 

@@ -12,6 +12,7 @@ from passkeys.errors import DirectoryUnavailable
 from passkeys.settings import load
 from passkeys.store import Store
 from passkeys.world import World
+from tests.passkeys.key_homes import MemoryKeys
 from tests.passkeys.stores import MemoryStore
 
 ORIGIN = "http://localhost:7071"
@@ -76,4 +77,5 @@ def world_of(
         directory=StaticDirectory(DEMO_PEOPLE) if directory is None else directory,
         clock=clock or Clock(),
         random_bytes=CountedBytes(),
+        keys=MemoryKeys(),
     )

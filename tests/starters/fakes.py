@@ -19,6 +19,7 @@ from passkeys.directory import load_static
 from passkeys.embedded import EmbeddedStore
 from passkeys.settings import Settings, load
 from passkeys.world import World
+from tests.passkeys.key_homes import MemoryKeys
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 REGISTRATION = "registration-" + "1" * 32
@@ -183,4 +184,5 @@ def world(tmp_path: Any, **environ: str) -> World:
         directory=load_static(None),
         clock=lambda: NOW,
         random_bytes=lambda n: next(counter).to_bytes(n, "big"),
+        keys=MemoryKeys(),
     )
