@@ -20,7 +20,7 @@ from passkeys.response import decode_base64url
 from passkeys.strict_json import object_of
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
-ALGORITHMS = ("ES256", "ES384", "Ed25519", "PS256", "RS256")
+ALGORITHMS = ("ES256", "Ed25519", "PS256", "RS256")
 # It is made for one request. RFC 7523 §3 lets a server refuse what lives "unreasonably far in the future".
 MAX_LIFE_SECONDS = 300
 MAX_ID = 256
