@@ -58,10 +58,13 @@ from starters.signals import ceremony_signals
 from starters.timers import (
     FIRST_METADATA_SCHEDULE,
     SWEEP_SCHEDULE,
+    USED_TOKENS_SCHEDULE,
     start_audit_flush,
     start_first_metadata_refresh,
     start_metadata_refresh,
     sweep_rate_limiters,
+    sweep_shown_once,
+    sweep_used_tokens,
 )
 
 # Raises with every mistake in the settings, not just the first; the host shows it, and serves nothing.
@@ -152,6 +155,8 @@ for route, page in (
 for schedule, timer in (
     (settings.audit_flush_schedule, start_audit_flush),
     (SWEEP_SCHEDULE, sweep_rate_limiters),
+    (SWEEP_SCHEDULE, sweep_shown_once),
+    (USED_TOKENS_SCHEDULE, sweep_used_tokens),
     # Without metadata nothing is refreshed; a refresh that is under way still finds its functions, and ends.
     *(
         (

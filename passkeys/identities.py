@@ -19,7 +19,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -97,6 +97,19 @@ async def use_token(
     kept = await _first(store, _token_name(token), asdict(use), lambda found: Use(**found))
     same = (kept.person, kept.ceremony_id, kept.credential_id) == (person, ceremony_id, credential_id)
     return Enrolled.ENROLLED if same else Enrolled.USED
+
+
+async def forget_tokens(store: Store, *, now: datetime, after: timedelta) -> int:
+    """Forget the tokens that were used longer than `after` ago; how many that were. What they enrolled, and whose their
+    identities are, stays. Raises StoreUnavailable and StoreDamaged: the next time goes on.
+    """
+    gone = 0
+    async for name in store.list("tokens/"):
+        use = await _read(store, name, lambda found: Use(**found))
+        if use is not None and datetime.fromisoformat(use.at) < now - after:
+            await store.delete(name)
+            gone += 1
+    return gone
 
 
 async def _first(

@@ -7,12 +7,18 @@ from typing import Any
 from azure.durable_functions import EntityId, OrchestrationRuntimeStatus
 from azure.functions import TimerRequest
 
+from passkeys import once
+from passkeys.access_tokens import LEEWAY_SECONDS
+from passkeys.identities import forget_tokens
 from passkeys.world import World
 from starters.waiting import is_finished
 
 FLUSH_INSTANCE = "audit-flush"
 METADATA_INSTANCE = "metadata-refresh"
 SWEEP_SCHEDULE = "0 */5 * * * *"
+USED_TOKENS_SCHEDULE = "0 40 * * * *"
+# However young issuers' tokens must be: should that be set higher again, what was used before is still known.
+USED_TOKENS_KEPT = timedelta(days=1)
 # While nothing is known yet the service is not ready, and should not wait for the night.
 FIRST_METADATA_SCHEDULE = "0 * * * * *"
 
@@ -74,3 +80,22 @@ async def sweep_rate_limiters(world: World, timer: TimerRequest, client: Any) ->
         key = limiter.instance_id.removeprefix("@rate_limiter@")
         await client.signal_entity(EntityId("rate_limiter", key), "settle", {"at_ms": at_ms})
     log.info("Asked %d rate limiters to settle", len(limiters))
+
+
+async def sweep_shown_once(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
+    """Forget the proofs and assertions that nobody could show again."""
+    log.info("Forgot %d proofs and assertions", await once.sweep(world.store, now=world.clock()))
+
+
+async def sweep_used_tokens(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
+    """Forget the issuers' tokens that have enrolled somebody, once no ceremony by them can be left.
+
+    While any issuer's may be of any age, none is forgotten; and without an issuer none either: it may come back.
+    """
+    ages = [source.issuer.profile.max_age_seconds for source in world.issuers.values()]
+    known = [age for age in ages if age is not None]
+    if not known or len(known) < len(ages):
+        return
+    last = timedelta(seconds=max(known) + LEEWAY_SECONDS + world.settings.ceremony_seconds)
+    gone = await forget_tokens(world.store, now=world.clock(), after=max(last, USED_TOKENS_KEPT))
+    log.info("Forgot %d used tokens", gone)

@@ -71,7 +71,12 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "refresh_metadata",
     }
     assert named(functions, "entityTrigger") == {"rate_limiter", "audit_log"}
-    assert named(functions, "timerTrigger") == {"start_audit_flush", "sweep_rate_limiters"}
+    assert named(functions, "timerTrigger") == {
+        "start_audit_flush",
+        "sweep_rate_limiters",
+        "sweep_shown_once",
+        "sweep_used_tokens",
+    }
     assert named(functions, "activityTrigger") == {
         path.stem
         for path in (ROOT / "activities").glob("*.py")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from passkeys.directory import IdentityKey
 from passkeys.errors import StoreDamaged
-from passkeys.identities import Enrolled, is_used, person_bound_to, use_token
+from passkeys.identities import Enrolled, forget_tokens, is_used, person_bound_to, use_token
 from passkeys.store import Document
 from tests.passkeys.stores import MemoryStore
 from tests.passkeys.tokens import ADA, ENTRA_ISSUER, TENANT
@@ -116,3 +116,16 @@ async def test_a_damaged_binding_lets_nobody_in(data: bytes) -> None:
         await person_bound_to(store, KEY)
     with pytest.raises(StoreDamaged):
         await used(store)
+
+
+async def test_used_tokens_are_forgotten_after_a_while_and_bindings_never() -> None:
+    """By when they were used; whose an identity is, stays for good."""
+    store = MemoryStore()
+    assert await used(store) is Enrolled.ENROLLED
+    later = NOW + timedelta(hours=1)
+    assert await used(store, token=OTHER_TOKEN, ceremony_id="registration-2", now=later) is Enrolled.ENROLLED
+    assert await forget_tokens(store, now=NOW + timedelta(hours=2), after=timedelta(hours=3)) == 0
+    assert await forget_tokens(store, now=NOW + timedelta(minutes=90), after=timedelta(hours=1)) == 1
+    assert not await is_used(store, TOKEN)
+    assert await is_used(store, OTHER_TOKEN)
+    assert await person_bound_to(store, KEY) == "ada"

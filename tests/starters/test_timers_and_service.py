@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from passkeys import once
 from passkeys.world import World
 from starters import service
 from starters.service import healthz
-from starters.timers import FLUSH_INSTANCE, start_audit_flush, sweep_rate_limiters
+from starters.timers import (
+    FLUSH_INSTANCE,
+    start_audit_flush,
+    sweep_rate_limiters,
+    sweep_shown_once,
+    sweep_used_tokens,
+)
+from tests.passkeys.tokens import PROFILES
 from tests.starters.fakes import NOW, FakeClient, body_of, instance, request
 
 TIMER: Any = None
@@ -94,3 +106,33 @@ async def test_readiness_names_what_is_missing(
     assert response.status_code == 503
     assert body_of(response)["missing"] == ["pages", "task_hub"]
     assert b"gone" not in response.get_body()
+
+
+async def test_what_was_shown_once_is_swept(world: World, client: FakeClient) -> None:
+    """Proofs and assertions that are too old to be shown again, and no others."""
+    for at in (NOW - timedelta(hours=1), NOW):
+        await once.first_time(world.store, once.PROOFS, whose="a", called="b", at=at)
+    await sweep_shown_once(world, TIMER, client)
+    assert len([name async for name in world.store.list("proofs/")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("ages", "swept"),
+    [((600,), True), ((600, 3600), True), ((600, None), False), ((100_000,), False), ((), False)],
+)
+async def test_used_tokens_are_swept_when_no_ceremony_by_them_can_be_left(
+    world: World, client: FakeClient, ages: tuple[int | None, ...], swept: bool
+) -> None:
+    """A day at least; as long as the oldest token that any issuer's may be; never, if that is for ever."""
+    profile = PROFILES["oidc"]
+    issuers = {
+        str(number): SimpleNamespace(issuer=SimpleNamespace(profile=replace(profile, max_age_seconds=age)))
+        for number, age in enumerate(ages)
+    }
+    there: Any = replace(world, issuers=issuers)
+    name = f"tokens/{'a' * 64}.json"
+    at = (NOW - timedelta(hours=25)).isoformat()
+    use = {"v": 1, "person": "ada", "ceremony_id": "r", "credential_id": "c", "at": at}
+    await world.store.create(name, json.dumps(use).encode())
+    await sweep_used_tokens(there, TIMER, client)
+    assert (await world.store.get(name) is None) is swept
