@@ -18,13 +18,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passkeys.access_tokens import validate
+from passkeys.access_tokens import Profile, own_profile, validate
 from passkeys.errors import TokenRefusal, TokenRefused
 from tests.passkeys.tokens import EC, OIDC, OTHER_RSA, PROFILES, RSA, b64, jwk, key_set, signature, without
 
 PROFILE = replace(PROFILES["oidc"], algorithms=frozenset({"RS256", "ES256"}))
 KEYS = key_set(jwk(RSA, "rsa-1"), jwk(EC, "ec-1"))
 THEIR_KEYS = {"rsa-1": RSA.public_key(), "ec-1": EC.public_key()}
+OWN = own_profile(issuer=OIDC["iss"], audiences=frozenset({OIDC["aud"]}))
 R = TokenRefusal
 # What PyJWT accepts and we refuse, with the reason. Each is an obligation that it leaves to its caller.
 LEFT_TO_THE_CALLER = {
@@ -200,15 +201,16 @@ def _bent(text: str, chance: random.Random) -> str:
     )
 
 
-def ours(text: str, at: datetime) -> TokenRefusal | None:
+def ours(text: str, at: datetime, profile: Profile = PROFILE) -> TokenRefusal | None:
     try:
-        validate(text, profile=PROFILE, keys=KEYS, at=at)
+        validate(text, profile=profile, keys=KEYS, at=at)
     except TokenRefused as refused:
         return refused.code
     return None
 
 
-def theirs(text: str) -> str | None:
+def theirs(text: str, *, own: bool = False) -> str | None:
+    """`own`: told that the token is one of our own, as far as it can be told."""
     try:
         key_id = jwt.get_unverified_header(text).get("kid")
     except jwt.PyJWTError as error:
@@ -222,11 +224,11 @@ def theirs(text: str) -> str | None:
         jwt.decode(
             text,
             key,
-            algorithms=["RS256", "ES256"],
+            algorithms=["ES256"] if own else ["RS256", "ES256"],
             audience=OIDC["aud"],
             issuer=OIDC["iss"],
             leeway=60,
-            options={"require": ["exp", "iat", "aud", "iss", "sub"]},
+            options={"require": ["exp", "iat", "aud", "iss", "sub"], "strict_aud": own},
         )
     except jwt.PyJWTError as error:
         return type(error).__name__
@@ -263,6 +265,32 @@ def test_every_difference_is_explained(seed: int, changes: int) -> None:
         chance.choice(CHANGES)(made, chance)
     text = made.text()
     compare(_bent(text, chance) if chance.random() < 0.25 else text)
+
+
+@given(seed=st.integers(min_value=0, max_value=2**64), changes=st.integers(min_value=0, max_value=2))
+@settings(max_examples=500, deadline=None)
+def test_of_our_own_tokens_the_same_differences_and_no_others(seed: int, changes: int) -> None:
+    """One audience and ES256, which PyJWT can be told; and what others' tokens may not be, ours may not either."""
+    chance = random.Random(seed)
+    made = honest(chance)
+    for _ in range(changes):
+        chance.choice(CHANGES)(made, chance)
+    text = made.text()
+    at = now()
+    mine, other = ours(text, at, OWN), theirs(text, own=True)
+    if mine is not None and other is None:
+        assert mine in LEFT_TO_THE_CALLER, (mine, text)
+    if mine is None:
+        assert other is None or other in BORNE_BY_US, (other, text)
+        # Scope, client and age are no obligations of our own tokens; nor is it that they are bound to no key.
+        assert ours(text, at) in {
+            None,
+            R.SCOPE_MISSING,
+            R.CLIENT_REFUSED,
+            R.TOO_OLD,
+            R.APPLICATION,
+            R.SENDER_CONSTRAINED,
+        }
 
 
 def test_every_explanation_is_needed() -> None:
