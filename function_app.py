@@ -21,6 +21,7 @@ from activities.record_credential import record_credential
 from activities.record_recovery import record_recovery
 from activities.redeem_recovery import redeem_recovery
 from activities.resolve_claims import resolve_claims
+from activities.turn_keys import turn_keys
 from activities.verify_authentication import verify_authentication
 from activities.verify_registration import verify_registration
 from entities.audit_log import audit_log
@@ -32,6 +33,7 @@ from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from orchestrators.recover_account import recover_account
 from orchestrators.refresh_metadata import refresh_metadata
 from orchestrators.register_passkey import register_passkey
+from orchestrators.rotate_keys import rotate_keys
 from passkeys.settings import load
 from passkeys.world import bind, open_world
 from starters.authenticators import authenticator_icon
@@ -43,6 +45,7 @@ from starters.conformance import (
     attestation_result,
 )
 from starters.credentials import credential, credentials
+from starters.keys import well_known_jwks
 from starters.metadata import operations_metadata
 from starters.operations import operations_ceremonies, operations_ceremony
 from starters.operations_credentials import (
@@ -61,6 +64,7 @@ from starters.timers import (
     USED_TOKENS_SCHEDULE,
     start_audit_flush,
     start_first_metadata_refresh,
+    start_key_rotation,
     start_metadata_refresh,
     sweep_rate_limiters,
     sweep_shown_once,
@@ -81,6 +85,7 @@ for orchestrator in (
     issue_recovery_ticket,
     flush_audit,
     refresh_metadata,
+    rotate_keys,
 ):
     app.orchestration_trigger(context_name="context")(orchestrator)
 
@@ -101,6 +106,7 @@ for activity in (
     append_audit,
     load_metadata,
     judge_credentials,
+    turn_keys,
 ):
     app.activity_trigger(input_name="request")(bind(world, activity))
 
@@ -147,6 +153,7 @@ for route, page in (
     ("operations", operations_page),
     ("openapi.json", bind(world, openapi)),
     ("authenticators/{aaguid}/icon", bind(world, authenticator_icon)),
+    (".well-known/jwks.json", bind(world, well_known_jwks)),
     (".well-known/webauthn", bind(world, well_known_webauthn)),
     (".well-known/passkey-endpoints", bind(world, well_known_passkey_endpoints)),
 ):
@@ -157,6 +164,7 @@ for schedule, timer in (
     (SWEEP_SCHEDULE, sweep_rate_limiters),
     (SWEEP_SCHEDULE, sweep_shown_once),
     (USED_TOKENS_SCHEDULE, sweep_used_tokens),
+    (settings.key_schedule, start_key_rotation),
     # Without metadata nothing is refreshed; a refresh that is under way still finds its functions, and ends.
     *(
         (

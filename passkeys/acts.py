@@ -29,6 +29,11 @@ class Act(StrEnum):
     MODEL_STEP_UP = "model_step_up"
     MODEL_CLEARED = "model_cleared"
     METADATA_REFRESHED = "metadata_refreshed"
+    # Of a signing key: passkeys/signing_keys.py.
+    KEY_PUBLISHED = "key_published"
+    KEY_SIGNING = "key_signing"
+    KEY_RETIRED = "key_retired"
+    KEY_REMOVED = "key_removed"
 
 
 class ActOutcome(StrEnum):

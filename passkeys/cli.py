@@ -1,7 +1,7 @@
 """The commands of `python -m passkeys`. They use the same settings and the same store as the app.
 
 Exit codes: 0 done; 1 the audit trail, a recovery or a metadata BLOB does not verify; 2 the command or the settings are wrong; 3 the store
-cannot be used. Each failure is one sentence on stderr, with the next step.
+or the keys cannot be used. Each failure is one sentence on stderr, with the next step.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from passkeys import audit, cli_metadata, recoveries, tickets
+from passkeys import audit, cli_keys, cli_metadata, recoveries, tickets
 from passkeys.directory import load_static
 from passkeys.embedded import EmbeddedStore
-from passkeys.errors import AuditBroken, AuditFault, SettingsError, StoreDamaged, StoreError
+from passkeys.errors import AuditBroken, AuditFault, KeysUnavailable, SettingsError, StoreDamaged, StoreError
 from passkeys.holdings import is_credential_id, record_of
 from passkeys.settings import Settings, load
 from passkeys.store import Store
+from passkeys.world import open_keys
 
 # Whoever finds an old link may enrol as its person: links for ever are not made.
 MAX_TICKET_SECONDS = 30 * 86_400
@@ -44,16 +45,19 @@ def main(
         settings = load(environ)
         if arguments.state is not None:
             settings = replace(settings, store=arguments.state / "store")
+            if not environ.get("PASSKEYS_KEYS"):
+                settings = replace(settings, keys=str(arguments.state / "keys"))
         commands: Mapping[str, Callable[[], Coroutine[Any, Any, int]]] = {
             "ticket": lambda: _issue_ticket(settings, arguments, clock, random_bytes),
             "recovery": lambda: _verify_recoveries(settings),
             "metadata": lambda: cli_metadata.forget(settings),
+            "keys": lambda: _keys(settings, arguments, clock),
             "audit": lambda: _verify_audit(settings, arguments),
         }
         return asyncio.run(commands[arguments.command]())
     except SettingsError as error:
         return _fail(2, str(error))
-    except StoreError as error:
+    except (StoreError, KeysUnavailable) as error:
         return _fail(3, str(error))
 
 
@@ -90,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     cli_metadata.add_commands(commands, state)
+    cli_keys.add_commands(commands, state)
 
     trail = commands.add_parser("audit", help="the audit trail").add_subparsers(dest="action", required=True)
     verify = trail.add_parser(
@@ -145,6 +150,14 @@ async def _issue_ticket(
             f"Enrolment link for {person.display_name} ({person.id}), good once, for {_duration(seconds)}:\n  {link}"
         )
     return 0
+
+
+async def _keys(settings: Settings, arguments: argparse.Namespace, clock: Callable[[], datetime]) -> int:
+    store = EmbeddedStore(settings.store)
+    try:
+        return await cli_keys.run(arguments, settings, store, open_keys(settings.keys), clock=clock)
+    finally:
+        store.close()
 
 
 async def _verify_recoveries(settings: Settings) -> int:

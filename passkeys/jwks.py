@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -66,6 +66,11 @@ def read_key_set(data: bytes) -> KeySet:
     listed = members.get("keys") if isinstance(members, dict) else None
     if not isinstance(listed, list) or len(listed) > MAX_KEYS:
         raise KeySetMalformed(f"It has no list `keys` of at most {MAX_KEYS}.")
+    return read_key_set_of(listed)
+
+
+def read_key_set_of(listed: Sequence[object]) -> KeySet:
+    """The usable keys among JWKs. Raises KeySetMalformed: none is."""
     found = [key for key in map(_usable, listed) if key is not None]
     # Two keys of one kind under one id: whichever were taken, the set would not have said so. So neither.
     count = Counter((key.key_id, key.jwk.key_type) for key in found)

@@ -24,6 +24,7 @@ from passkeys.key_home import KeyHome
 from passkeys.local_keys import LocalKeys
 from passkeys.models import Models
 from passkeys.settings import Settings, is_address
+from passkeys.signing_keys import SigningKeys
 from passkeys.store import Store
 
 P = ParamSpec("P")
@@ -40,7 +41,7 @@ class World:
     those are signed.
 
     `decoy_key()` gives the store's key of the decoys, made if there is none yet; `models` knows the models of
-    authenticators, as the store keeps them.
+    authenticators, as the store keeps them; `signing` knows which key signs our tokens, and those that verify them.
     """
 
     settings: Settings
@@ -53,11 +54,15 @@ class World:
     issuers: Mapping[str, IssuerKeys] = field(default_factory=dict)
     decoy_key: Callable[[], Awaitable[bytes]] = field(init=False)
     models: Models = field(init=False)
+    signing: SigningKeys = field(init=False)
 
     def __post_init__(self) -> None:
         # Derived from the others, so that a world made of another with `replace` has the key and the models of its own store.
         object.__setattr__(self, "decoy_key", decoy_key.kept(self.store, self.random_bytes))
         object.__setattr__(self, "models", Models(self.store, configured=self.settings.metadata is not None))
+        object.__setattr__(
+            self, "signing", SigningKeys(self.store, self.keys, self.settings, clock=self.clock)
+        )
 
 
 def open_world(
@@ -83,13 +88,14 @@ def open_world(
         directory=directory,
         clock=clock,
         random_bytes=random_bytes,
-        keys=_keys(settings.keys),
+        keys=open_keys(settings.keys),
         applications=applications,
         issuers={name: IssuerKeys(issuer, clock=clock) for name, issuer in issuers.items()},
     )
 
 
-def _keys(home: str) -> KeyHome:
+def open_keys(home: str) -> KeyHome:
+    """The home of private keys that PASSKEYS_KEYS names. Nothing is read yet. Raises SettingsError."""
     if is_address(home):
         raise SettingsError((f"PASSKEYS_KEYS={home!r}: Key Vault is not there yet; name a folder.",))
     return LocalKeys(Path(home))

@@ -407,6 +407,24 @@ def _life_paths() -> Json:
             "parameters": [_AAGUID],
             **_get("getAuthenticatorIcon", "credentials", "A picture of an authenticator's model.", icon),
         },
+        "/.well-known/jwks.json": _get(
+            "getKeys",
+            "tokens",
+            "The public keys of the tokens that are issued here (RFC 7517 §5), the next one included.",
+            {
+                "200": {
+                    "description": "The key set. For caches, and for pages of any origin.",
+                    "headers": {
+                        "Cache-Control": _header(
+                            "How long it may be kept.", pattern="^public, max-age=[0-9]+$"
+                        ),
+                        "Access-Control-Allow-Origin": _header("Anybody.", const="*"),
+                    },
+                    "content": {"application/json": {"schema": _ref("KeySet")}},
+                },
+                **_problems("method_not_allowed", "unavailable"),
+            },
+        ),
         "/.well-known/webauthn": _get(
             "getRelatedOrigins",
             "service",

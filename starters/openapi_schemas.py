@@ -370,5 +370,24 @@ SCHEMAS: Json = {
         }
     ),
     "Ready": _object({"status": {"const": "ready"}, "missing": {"type": "array", "maxItems": 0}}),
+    "KeySet": _object(
+        {
+            "keys": {
+                "type": "array",
+                "minItems": 1,
+                "items": _object(
+                    {
+                        "kty": {"const": "EC"},
+                        "crv": {"const": "P-256"},
+                        "x": {"type": "string"},
+                        "y": {"type": "string"},
+                        "kid": {"type": "string", "description": "The thumbprint (RFC 7638)."},
+                        "alg": {"const": "ES256"},
+                        "use": {"const": "sig"},
+                    }
+                ),
+            }
+        }
+    ),
     "Anything": {"type": "object"},
 }

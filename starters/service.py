@@ -33,6 +33,7 @@ async def healthz(world: World, req: HttpRequest, client: Any) -> HttpResponse:
             "directory": world.directory.find("healthz"),
             "task_hub": client.get_status(_NO_CEREMONY),
             "pages": _pages(),
+            "keys": world.signing.published(),
         }
         if world.settings.metadata is not None:
             probes["metadata"] = _metadata(world)

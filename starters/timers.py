@@ -15,6 +15,7 @@ from starters.waiting import is_finished
 
 FLUSH_INSTANCE = "audit-flush"
 METADATA_INSTANCE = "metadata-refresh"
+KEYS_INSTANCE = "key-rotation"
 SWEEP_SCHEDULE = "0 */5 * * * *"
 USED_TOKENS_SCHEDULE = "0 40 * * * *"
 # However young issuers' tokens must be: should that be set higher again, what was used before is still known.
@@ -50,6 +51,12 @@ async def start_first_metadata_refresh(world: World, timer: TimerRequest, client
     if await world.models.current() is None:
         request = {"v": 1, "audit_shards": world.settings.audit_shards, "first": True}
         await _start_single(client, "refresh_metadata", METADATA_INSTANCE, request)
+
+
+async def start_key_rotation(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
+    """Start the one turn of the signing keys: it finds out itself what is due, and what the audit does not have yet."""
+    request = {"v": 1, "audit_shards": world.settings.audit_shards}
+    await _start_single(client, "rotate_keys", KEYS_INSTANCE, request)
 
 
 async def _start_single(client: Any, orchestrator: str, instance_id: str, request: dict[str, Any]) -> None:

@@ -69,6 +69,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "issue_recovery_ticket",
         "flush_audit",
         "refresh_metadata",
+        "rotate_keys",
     }
     assert named(functions, "entityTrigger") == {"rate_limiter", "audit_log"}
     assert named(functions, "timerTrigger") == {
@@ -76,6 +77,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "sweep_rate_limiters",
         "sweep_shown_once",
         "sweep_used_tokens",
+        "start_key_rotation",
     }
     assert named(functions, "activityTrigger") == {
         path.stem
@@ -89,7 +91,7 @@ def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, di
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "orchestrators").glob("*.py"))
     activities = set(re.findall(r'(?:call_activity\(\s*|activity=|issue=|verify=|record=)"(\w+)"', text))
     entities = set(re.findall(r'EntityId\("(\w+)"', text))
-    assert len(activities) == 13
+    assert len(activities) == 14
     assert activities <= named(functions, "activityTrigger")
     assert entities == named(functions, "entityTrigger")
 

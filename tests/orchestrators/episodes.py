@@ -26,6 +26,7 @@ from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from orchestrators.recover_account import recover_account
 from orchestrators.refresh_metadata import refresh_metadata
 from orchestrators.register_passkey import register_passkey
+from orchestrators.rotate_keys import rotate_keys
 
 Event = dict[str, Any]
 Function = Callable[[Any], Generator[Any, Any, Any]]
@@ -39,8 +40,13 @@ ORCHESTRATORS: dict[str, Function] = {
     "issue_recovery_ticket": issue_recovery_ticket,
     "flush_audit": flush_audit,
     "refresh_metadata": refresh_metadata,
+    "rotate_keys": rotate_keys,
 }
-SINGLETONS = {"flush_audit": "audit-flush", "refresh_metadata": "metadata-refresh"}
+SINGLETONS = {
+    "flush_audit": "audit-flush",
+    "refresh_metadata": "metadata-refresh",
+    "rotate_keys": "key-rotation",
+}
 PENDING = Outcome("Pending")
 KNOWN = Known(
     activities=frozenset(
@@ -58,6 +64,7 @@ KNOWN = Known(
             "append_audit",
             "load_metadata",
             "judge_credentials",
+            "turn_keys",
         }
     ),
     orchestrators=frozenset(ORCHESTRATORS),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.orchestrators.acts import ACTS
 from tests.orchestrators.refreshes import REFRESHES
+from tests.orchestrators.rotations import ROTATIONS
 from tests.orchestrators.scenarios import SCENARIOS
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -22,6 +23,7 @@ def main() -> None:
     scripts = {name: script for name, (script, *_) in SCENARIOS.items()}
     scripts |= {f"acts/{name}": script for name, (script, *_) in ACTS.items()}
     scripts |= {f"metadata/{name}": script for name, script in REFRESHES.items()}
+    scripts |= {f"keys/{name}": script for name, script in ROTATIONS.items()}
     for name, script in scripts.items():
         file = HISTORIES / f"{name}.json"
         file.parent.mkdir(exist_ok=True)
