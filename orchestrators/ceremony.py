@@ -20,6 +20,7 @@ them null or, in an instance that began before there was such a member, absent:
     recovery            the recovery that the ticket was issued for
     token               the digest of the access token that authorized a registration (passkeys/access_tokens.py)
     identity            whose it was: {"issuer", "tenant", "subject", "client"}
+    client_id           the application that it is for, and `authorization`, what that may redeem (passkeys/authorization.py)
     wishes              what the conformance door was asked to offer; no other start has any (passkeys/conformance.py)
 """
 
@@ -47,7 +48,7 @@ MAX_FACTS = 4_096
 # What the activities learn of the start, where it was said. Not the proof key: it is for who asks afterwards.
 _TOLD = ("ceremony_id", "person", "username", "mediation", "details", "wishes")
 # What the audit learns of the start, where it was said. Not the user name's token: it tells an auditor nothing.
-_RECORDED = ("mediation", "session", "identity", "recovery", "details")
+_RECORDED = ("mediation", "session", "identity", "recovery", "details", "client_id")
 
 
 def _new_credential(request: Json, answer: Json, verdict: Json) -> Json:  # noqa: ARG001 -- the verdict holds all of it
@@ -258,6 +259,7 @@ def _output(request: Json, progress: _Progress) -> Json:
         "user_verified": progress.user_verified if done else False,
         "code_challenge": request.get("code_challenge"),
         "mediation": request.get("mediation"),
+        **_said(request, ("authorization",)),
         "unknown_credential_id": progress.unknown_credential_id,
         "at": progress.stages[-1][1],
     }

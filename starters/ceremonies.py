@@ -11,6 +11,7 @@ from typing import Any
 from azure.functions import HttpRequest, HttpResponse
 
 from passkeys.audit import shard_name
+from passkeys.authorization import Authorization, AuthorizationRefused, authorization_of
 from passkeys.ceremony import Kind, Outcome, Stage, kind_of, new_ceremony_id
 from passkeys.errors import MalformedResponse
 from passkeys.proof import is_code_challenge
@@ -115,14 +116,19 @@ async def authentications(world: World, req: HttpRequest, client: Any) -> HttpRe
 
     async def post() -> HttpResponse:
         body = json_object(req)
-        username = _username(body)
+        username, code_challenge = _username(body), code_challenge_of(body)
+        try:
+            authorization = authorization_of(world.applications, body, code_challenge=code_challenge)
+        except AuthorizationRefused as refused:
+            raise RefusedError(refused.code, refused.detail) from None
         return await start_ceremony(
             world,
             req,
             client,
             Kind.AUTHENTICATION,
             mediation=_mediation(body),
-            code_challenge=code_challenge_of(body),
+            code_challenge=code_challenge,
+            authorization=authorization,
             # The name itself goes no further: what is typed there is often a password.
             username=None if username is None else token_of(await world.decoy_key(), username),
         )
@@ -253,6 +259,7 @@ async def open_ceremony(
     identity: Mapping[str, Any] | None = None,
     details: Mapping[str, Any] | None = None,
     wishes: Mapping[str, Any] | None = None,
+    authorization: Authorization | None = None,
     limits: Sequence[Mapping[str, Any]] = (),
     deadline_seconds: int | None = None,
 ) -> tuple[str, Any]:
@@ -288,6 +295,8 @@ async def open_ceremony(
         "identity": identity,
         "details": details,
         "wishes": wishes,
+        "client_id": authorization.client_id if authorization else None,
+        "authorization": authorization.to_members() if authorization else None,
     }
     await client.start_new(ORCHESTRATORS[kind], started, request)
 

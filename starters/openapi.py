@@ -261,7 +261,12 @@ def _paths() -> Json:
         },
         "/authentications": {
             "post": _start(
-                "authentication", "StartAuthentication", "Start a sign-in, with a user name or without."
+                "authentication",
+                "StartAuthentication",
+                "Start a sign-in, with a user name or without; for an application, or for this service's own page.",
+                "client_unknown",
+                "redirect_uri_unregistered",
+                "resource_unregistered",
             )
         },
         "/ceremonies/{id}": {

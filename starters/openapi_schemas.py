@@ -121,6 +121,28 @@ _CODE_CHALLENGE: Json = {
     "description": "The proof key (RFC 7636, S256): base64url(SHA-256(code_verifier)), without padding.",
 }
 
+# What an application says of itself at the start of a sign-in (passkeys/authorization.py).
+_APPLICATIONS: Json = {
+    "client_id": _or_null({"type": "string", "description": "The application that the sign-in is for."}),
+    "redirect_uri": _or_null(
+        {"type": "string", "description": "Where its person is sent back to: one that is registered."}
+    ),
+    "resource": _or_null(
+        {"type": "string", "description": "Which of its audiences the tokens are for (RFC 8707)."}
+    ),
+    "application_challenge": {
+        "oneOf": [{"type": "null"}, _PROOF_KEY],
+        "description": "Its proof key, where a page with a proof key of its own answers for it.",
+    },
+    "dpop_jkt": {
+        "oneOf": [{"type": "null"}, _PROOF_KEY],
+        "description": "The thumbprint of the key that its tokens are to be bound to (RFC 9449 §10).",
+    },
+    "acr_values": _or_null(
+        {"type": "string", "description": "One of these must be met (OIDC Core §3.1.2.1): phr, phrh."}
+    ),
+}
+
 
 def _response(required: Json, optional: Json) -> Json:
     """RegistrationResponseJSON and AuthenticationResponseJSON (WebAuthn L3 §5.1), as far as anybody reads them."""
@@ -267,8 +289,9 @@ SCHEMAS: Json = {
                     "with credentials, whether or not anybody has this name.",
                 }
             ),
+            **_APPLICATIONS,
         },
-        optional=("mediation", "code_challenge", "username"),
+        optional=("mediation", "code_challenge", "username", *_APPLICATIONS),
         closed=False,
     ),
     "StartRecovery": _object(

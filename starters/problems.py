@@ -42,6 +42,19 @@ PROBLEMS: Mapping[str, Kind] = {
         "The answer has the wrong shape",
         "Send the credential's toJSON() for this kind of ceremony. The challenge is still good: answer it again.",
     ),
+    "client_unknown": Kind(
+        400, "There is no such application", "Send the `client_id` that the application is registered by."
+    ),
+    "redirect_uri_unregistered": Kind(
+        400,
+        "The application is not registered with this redirect URI",
+        "Send one of its redirect URIs, character by character as they are registered.",
+    ),
+    "resource_unregistered": Kind(
+        400,
+        "The application has no such audience",
+        "Send one of the audiences that it is registered with as `resource`, or leave it out for the first.",
+    ),
     "parameter_invalid": Kind(
         400, "A query parameter is not acceptable", "Send the values that the API document names."
     ),

@@ -84,6 +84,8 @@ def request(kind: str, **said: Any) -> dict[str, Any]:
         "identity": None,
         "details": DETAILS if recovery else None,
         "wishes": None,
+        "client_id": None,
+        "authorization": None,
         **said,
     }
 

@@ -199,5 +199,5 @@ def test_the_request_of_the_scenarios_is_the_starters() -> None:
     assert set(request("authentication")) == {
         "v", "kind", "ceremony_id", "person", "ticket", "network", "deadline_seconds", "limits", "audit_shard",
         "mediation", "code_challenge", "username", "session", "session_credential", "recovery", "token", "identity",
-        "details", "wishes",
+        "details", "wishes", "client_id", "authorization",
     }  # fmt: skip
