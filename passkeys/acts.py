@@ -13,6 +13,8 @@ from enum import StrEnum
 
 # Who it is that acts when the metadata does. `passkeys.directory` lets no person be called so.
 BY_METADATA = "metadata"
+# Who acts when the service does, by what the directory says of somebody, or by itself. No person's id has a colon.
+BY_DIRECTORY, BY_SERVICE = "service:directory", "service:sessions"
 ACT_ID = re.compile(r"act-[0-9a-f]{32}\Z")
 
 
@@ -34,6 +36,14 @@ class Act(StrEnum):
     KEY_SIGNING = "key_signing"
     KEY_RETIRED = "key_retired"
     KEY_REMOVED = "key_removed"
+    # Of a session with an application: starters/session_acts.py.
+    TOKENS_ISSUED = "tokens_issued"
+    TOKENS_REFRESHED = "tokens_refreshed"
+    TOKENS_REFUSED = "tokens_refused"
+    REFRESH_REUSED = "refresh_reused"
+    SESSION_REVOKED = "session_revoked"
+    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+    ACCESS_ENDED = "access_ended"  # of a person: the directory says that they may not come in any more
 
 
 class ActOutcome(StrEnum):

@@ -386,6 +386,12 @@ class DirectoryUnavailable(PasskeysError):
     code = "directory_unreachable"
 
 
+class AuditUnavailable(PasskeysError):
+    """The audit could not be told. Transient: what was done is done, and asked for again it is told again."""
+
+    code = "audit_unavailable"
+
+
 class KeysUnavailable(PasskeysError):
     """A private key could not be used, made or read. `problem` says what to look at; nothing of the key is in it."""
 

@@ -6,6 +6,8 @@ nothing but names.
 
     proofs/{minute}/{sha256 of (jkt, jti), hex}.json        {"v"}   write-once
     assertions/{minute}/{sha256 of (client, jti), hex}.json {"v"}   write-once
+    refusals/{minute}/{sha256 of (session, code), hex}.json {"v"}   write-once, of each hour its first minute: what is
+                                                                    recorded once an hour (starters/session_acts.py)
 """
 
 from __future__ import annotations
@@ -18,10 +20,9 @@ from passkeys import documents
 from passkeys.errors import AlreadyExists
 from passkeys.store import Store
 
-PROOFS, ASSERTIONS = "proofs", "assertions"
-FOLDERS = (PROOFS, ASSERTIONS)
-# Longer than anything here is good for: a proof with a nonce 10 minutes, an assertion 5 and its leeway.
-KEPT = timedelta(minutes=20)
+PROOFS, ASSERTIONS, REFUSALS = "proofs", "assertions", "refusals"
+# Longer than anything here is good for: a proof with a nonce 10 minutes, an assertion 5 and its leeway, a refusal its hour.
+KEPT = {PROOFS: timedelta(minutes=20), ASSERTIONS: timedelta(minutes=20), REFUSALS: timedelta(minutes=80)}
 _MINUTE = 60
 
 
@@ -40,9 +41,9 @@ async def first_time(store: Store, folder: str, *, whose: str, called: str, at: 
 
 async def sweep(store: Store, *, now: datetime) -> int:
     """Forget what could not be shown again anyhow; how many that were. Raises StoreUnavailable: the next sweep goes on."""
-    oldest = _slot(now - KEPT)
     gone = 0
-    for folder in FOLDERS:
+    for folder, kept in KEPT.items():
+        oldest = _slot(now - kept)
         async for name in store.list(f"{folder}/"):
             # In order of their bytes, which is that of the minutes.
             if int(name.split("/")[1]) >= oldest:

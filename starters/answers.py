@@ -7,11 +7,18 @@ from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
 
-from passkeys.errors import DirectoryUnavailable, IssuerUnreachable, StoreUnavailable
+from passkeys.errors import (
+    AuditUnavailable,
+    DirectoryUnavailable,
+    IssuerUnreachable,
+    KeysUnavailable,
+    StoreUnavailable,
+)
 from starters.headers import API_HEADERS
 from starters.problems import RefusedError
 
 RETRY_AFTER_SECONDS = 1  # for a client that does not use ?wait=: a person is sitting there
+_AWAY = (StoreUnavailable, DirectoryUnavailable, IssuerUnreachable, KeysUnavailable, AuditUnavailable)
 log = logging.getLogger("starters.answers")
 
 Handler = Callable[[], Awaitable[HttpResponse]]
@@ -31,7 +38,7 @@ def json_response(
 async def by_method(req: HttpRequest, handlers: Mapping[str, Handler]) -> HttpResponse:
     """Call the handler of the request's method; answer 405 with Allow, or the problem that the handler raised.
 
-    A store, a directory or an issuer that cannot be asked is 503: it is ours, it passes, and the caller may come back.
+    A store, a directory, an issuer, a home of keys or an audit that cannot be reached is 503: it is ours, it passes, and the caller may come back.
 
     HEAD is GET: the host sends the same headers and drops the content (RFC 9110 §9.3.2). A platform's own route table
     would answer a wrong method with 404, which tells the caller nothing; so every method comes here.
@@ -44,7 +51,7 @@ async def by_method(req: HttpRequest, handlers: Mapping[str, Handler]) -> HttpRe
         return await handler()
     except RefusedError as refused:
         return refused.response()
-    except (StoreUnavailable, DirectoryUnavailable, IssuerUnreachable) as away:
+    except _AWAY as away:
         log.error("%s %s: %s", req.method, type(away).__name__, away)  # noqa: TRY400 -- where it was raised says nothing
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return RefusedError("unavailable", headers=headers).response()

@@ -21,6 +21,7 @@ from passkeys.applications import Application
 from passkeys.client_assertions import TYPE, AssertionRefused, check_assertion, claimed_client
 from passkeys.dpop import Proof, check_proof
 from passkeys.errors import (
+    AuditUnavailable,
     DirectoryUnavailable,
     DpopRefusal,
     DpopRefused,
@@ -100,7 +101,7 @@ async def answered(world: World, req: HttpRequest, handlers: Mapping[str, Handle
         response = await handler()
     except OAuthError as error:
         response = error.response()
-    except (StoreUnavailable, DirectoryUnavailable, KeysUnavailable) as away:
+    except (StoreUnavailable, DirectoryUnavailable, KeysUnavailable, AuditUnavailable) as away:
         log.error("%s %s: %s", req.method, type(away).__name__, away)  # noqa: TRY400 -- where it was raised says nothing
         response = unavailable().response()
     response.headers.update(shared)

@@ -1,0 +1,105 @@
+"""The life of sessions with applications, in the audit: what was issued, refreshed, refused, ended, and by whose word.
+
+A token exchange is no orchestration (it must be fast), so its entry goes to the audit's shard directly, as one signal. Its id
+follows from the facts, so that a request which is made again, since its answer was lost, is recorded once. And what needs a
+person to look at it at once is one line in the log that begins with `alert` and a stable code.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from azure.durable_functions import EntityId
+
+from passkeys import once
+from passkeys.acts import BY_SERVICE, Act, ActOutcome, derived_act_id
+from passkeys.audit import shard_name
+from passkeys.errors import AuditUnavailable
+from passkeys.world import World
+
+log = logging.getLogger("starters.session_acts")
+
+
+async def record_session(
+    world: World,
+    client: Any,
+    act: Act,
+    *,
+    facts: Sequence[str],
+    person: str | None,
+    by: str,
+    client_id: str | None = None,
+    session: str | None = None,
+    credential_id: str | None = None,
+    outcome: ActOutcome = ActOutcome.COMPLETED,
+    code: str | None = None,
+    reason: str | None = None,
+    at: datetime | None = None,
+    **told: Any,
+) -> None:
+    """Tell the audit of one act of the life of sessions: once for the same `facts`, which with `act` make its id.
+
+    `facts` are such as a repetition of the request has again (the session and the generation), and nothing that is new each
+    time. `session` is the `sid`; `by` a person, or who acts when nobody does (passkeys/acts.py); `reason` an operator's;
+    `told` more members, JSON-native and no secret. Raises AuditUnavailable: answer 503, so that it is asked for again.
+    """
+    act_id = derived_act_id(act, *facts)
+    entry = {
+        **told,
+        "v": 1,
+        "act": act.value,
+        "act_id": act_id,
+        "by": by,
+        "person": person,
+        "client_id": client_id,
+        "session": session,
+        "credential_id": credential_id,
+        "reason": reason,
+        "outcome": outcome.value,
+        "code": code,
+        "at": (at or world.clock()).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    shard = EntityId("audit_log", shard_name(act_id, world.settings.audit_shards))
+    try:
+        await client.signal_entity(shard, "record", entry)
+    except Exception as failure:  # the SDK raises no narrower class
+        raise AuditUnavailable(f"{act} {act_id} could not be recorded: {failure!r}") from failure
+
+
+async def record_refusal(
+    world: World,
+    client: Any,
+    code: str,
+    *,
+    person: str,
+    client_id: str,
+    session: str,
+    credential_id: str,
+) -> None:
+    """Tell the audit that a token of this session was refused, and for what: once an hour for each session and code.
+
+    Only of what names a session that there is: garbage has none, and is for the log alone. Whoever knows a session's id (it
+    stands in each access token) can thus fill neither the audit nor the store.
+    """
+    hour = world.clock().replace(minute=0, second=0, microsecond=0)
+    if not await once.first_time(world.store, once.REFUSALS, whose=session, called=code, at=hour):
+        return
+    await record_session(
+        world,
+        client,
+        Act.TOKENS_REFUSED,
+        facts=(session, code, hour.isoformat()),
+        person=person,
+        by=BY_SERVICE,
+        client_id=client_id,
+        session=session,
+        credential_id=credential_id,
+        outcome=ActOutcome.REFUSED,
+        code=code,
+    )
+
+
+def alert(code: str, **facts: str | int | None) -> None:
+    """One line for whoever is on call: `alert`, a stable code, and what to look for. Never a token, a name or an address."""
+    log.error("alert %s %s", code, " ".join(f"{name}={value}" for name, value in facts.items()))
