@@ -1,0 +1,323 @@
+"""Families of refresh tokens: one for each ceremony that was redeemed, and one row for each; what becomes of a token shown.
+
+    sessions/{holder, hex}/{session, hex}.json   Family   by compare-and-swap; written first by create-if-absent: a ceremony is
+                                                          redeemed once
+    sids/{session, hex}.json                     {"v", "holder"}   write-once, before the row: finds it by an access token's `sid`
+
+A token is known by its family and generation, and derived (passkeys/refresh_tokens.py): no token and no hash of one is in a row.
+What becomes of one is passkeys/refresh_rules.py's to say.
+A family lives while its row is active, in time, and its sign-in was later than the last time its holder signed out
+everywhere (passkeys/signouts.py); each use looks at all three, so that no family can be opened past a sign-out that is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from passkeys import documents, family_rows, refresh_tokens, signouts
+from passkeys.errors import AlreadyExists, Changed, StoreUnavailable
+from passkeys.family_rows import Family, Status
+from passkeys.refresh_rules import Verdict, is_alive, judge, judge_again
+from passkeys.refresh_tokens import FamilyId
+from passkeys.store import Document, Store
+from passkeys.world import World
+
+FIRST_GENERATION = 1
+# Whoever loses a race reads again, and mostly finds that there is nothing left to write.
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a redeemed ceremony opens a family with. `absolute_seconds` 0: no refresh token; it ends with the access token."""
+
+    person: str
+    client_id: str
+    audience: str
+    roles: tuple[str, ...]
+    jkt: str | None
+    auth_time: datetime
+    acr: str | None
+    amr: tuple[str, ...]
+    credential_id: str
+    ceremony_id: str
+    idle_seconds: int
+    absolute_seconds: int
+    access_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A family with its first token, None where it has none; `again`: the same answer as before, which was lost."""
+
+    family: Family
+    token: str | None
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A token that was shown, what becomes of it, and the row as it was read for that."""
+
+    verdict: Verdict
+    family: Family | None = None
+    etag: str = ""
+
+
+async def open_family(world: World, opening: Opening) -> Opened | Verdict:
+    """The family of the ceremony, opened now; or as it was opened, if the answer can have been lost; or why neither.
+
+    On REUSED, which is somebody else who has the code too, the family is dead. Raises StoreUnavailable, StoreDamaged,
+    KeysUnavailable.
+    """
+    key, now = await _key(world), world.clock()
+    made = _opened(opening, key=key, salt=world.random_bytes(16), now=now)
+    signed_out_at = await signouts.last_of(world.store, made.id.holder)
+    if not is_alive(made, signed_out_at=signed_out_at, now=now):
+        return Verdict.OVER
+    with suppress(AlreadyExists):
+        await world.store.create(_sid_name(made.id.session), documents.dump({"holder": made.id.holder.hex()}))
+    try:
+        await world.store.create(family_rows.name_of(made.id), family_rows.dump(made))
+    except AlreadyExists:
+        return await _again(world, opening, made.id, key)
+    return Opened(made, _token(key, made), again=False)
+
+
+async def _again(world: World, opening: Opening, family_id: FamilyId, key: bytes) -> Opened | Verdict:
+    verdict = Verdict.OVER
+
+    def change(family: Family, now: datetime) -> Family:
+        nonlocal verdict
+        grace = timedelta(seconds=world.settings.refresh_grace_seconds)
+        verdict = judge_again(family, client_id=opening.client_id, jkt=opening.jkt, now=now, grace=grace)
+        if verdict is Verdict.REUSED:
+            return _ended(family, verdict, now)
+        return replace(family, replays=family.replays + 1) if verdict is Verdict.REPLAY else family
+
+    family = await _changed(world, family_id, change)
+    if family is None or verdict is not Verdict.REPLAY:
+        return verdict
+    return Opened(family, _token(key, family), again=True)
+
+
+async def present(world: World, text: str, *, client_id: str, jkt: str | None) -> Presented:
+    """Look the token's family up, and judge. Of a token that was used up before, the family is dead afterwards.
+
+    Raises StoreUnavailable, StoreDamaged, KeysUnavailable.
+    """
+    shown = refresh_tokens.read(text)
+    found = None if shown is None else await _load(world.store, shown.family)
+    if shown is None or found is None or not found[0].refreshable:
+        return Presented(Verdict.UNKNOWN)
+    family, document = found
+    verdict = judge(
+        family,
+        shown,
+        key=await _key(world),
+        client_id=client_id,
+        jkt=jkt,
+        signed_out_at=await signouts.last_of(world.store, shown.family.holder),
+        now=world.clock(),
+        grace=timedelta(seconds=world.settings.refresh_grace_seconds),
+    )
+    if verdict is Verdict.REUSED:
+        await revoke(world, family, Verdict.REUSED)
+    return Presented(verdict, family, document.etag)
+
+
+async def succeed(
+    world: World, presented: Presented, *, idle_seconds: int, roles: tuple[str, ...], claims_at: datetime
+) -> str | None:
+    """The successor of a token whose verdict is ROTATE or REPLAY, and the row says so; None: another was faster, present again.
+
+    A replay moves no limit: only what is newest shows that somebody is there. Raises StoreUnavailable, KeysUnavailable.
+    """
+    family, now = presented.family, world.clock()
+    if family is None or presented.verdict not in (Verdict.ROTATE, Verdict.REPLAY):
+        raise ValueError(presented.verdict)
+    if presented.verdict is Verdict.REPLAY:
+        after = replace(family, replays=family.replays + 1)
+    else:
+        after = replace(
+            family,
+            generation=family.generation + 1,
+            rotated_at=now,
+            last_used_at=now,
+            replays=0,
+            idle_expires_at=now + timedelta(seconds=idle_seconds),
+            roles=roles,
+            claims_at=claims_at,
+        )
+    try:
+        await world.store.replace(
+            family_rows.name_of(family.id), family_rows.dump(after), etag=presented.etag
+        )
+    except Changed:
+        return None
+    return _token(await _key(world), after)
+
+
+async def find(world: World, text: str, *, newest: bool = False) -> Family | None:
+    """The living family that the refresh token is of, whichever generation it is; `newest`: if it could still be used.
+
+    Raises StoreUnavailable, StoreDamaged, KeysUnavailable.
+    """
+    shown = refresh_tokens.read(text)
+    found = None if shown is None else await _load(world.store, shown.family)
+    if shown is None or found is None or not found[0].refreshable:
+        return None
+    family = found[0]
+    if not refresh_tokens.is_ours(await _key(world), shown, salt=family.salt):
+        return None
+    if newest and shown.generation != family.generation:
+        return None
+    return await _if_alive(world, family)
+
+
+async def by_sid(world: World, sid: object) -> Family | None:
+    """The living family that an access token calls `sid`. Raises StoreUnavailable, StoreDamaged."""
+    session = refresh_tokens.session_of_sid(sid)
+    if session is None:
+        return None
+    name = _sid_name(session)
+    document = await world.store.get(name)
+    if document is None:
+        return None
+    holder = documents.load(name, document.data, lambda members: bytes.fromhex(members["holder"]))
+    found = await _load(world.store, FamilyId(holder, session))
+    return None if found is None else await _if_alive(world, found[0])
+
+
+async def list_families(world: World, person: str) -> list[Family]:
+    """The person's living families, the last used first. Raises StoreUnavailable, StoreDamaged, KeysUnavailable."""
+    holder = refresh_tokens.holder_of(await _key(world), person)
+    signed_out_at, now = await signouts.last_of(world.store, holder), world.clock()
+    alive = [
+        family
+        for family in await _all_of(world.store, holder)
+        if is_alive(family, signed_out_at=signed_out_at, now=now)
+    ]
+    return sorted(alive, key=lambda family: family.last_used_at, reverse=True)
+
+
+async def revoke(world: World, family: Family, reason: str) -> bool:
+    """End the family; whether it was this call that did. Raises StoreUnavailable."""
+    ended = False
+
+    def change(found: Family, now: datetime) -> Family:
+        nonlocal ended
+        ended = found.status is Status.ACTIVE
+        return _ended(found, reason, now)
+
+    return await _changed(world, family.id, change) is not None and ended
+
+
+async def revoke_all(world: World, person: str, reason: str) -> list[Family]:
+    """End all of the person's families, also those that are being opened by an earlier sign-in; which were alive.
+
+    The sign-out is written first: from then on none is good, whatever becomes of the rest. Raises StoreUnavailable.
+    """
+    holder = refresh_tokens.holder_of(await _key(world), person)
+    alive = await list_families(world, person)
+    await signouts.sign_out(world.store, holder, world.clock())
+    return [family for family in alive if await revoke(world, family, reason)]
+
+
+async def signed_out_everywhere_at(world: World, person: str) -> datetime | None:
+    """When the person last signed out everywhere; None: never. Raises StoreUnavailable, StoreDamaged, KeysUnavailable."""
+    return await signouts.last_of(world.store, refresh_tokens.holder_of(await _key(world), person))
+
+
+async def _if_alive(world: World, family: Family) -> Family | None:
+    signed_out_at = await signouts.last_of(world.store, family.id.holder)
+    return family if is_alive(family, signed_out_at=signed_out_at, now=world.clock()) else None
+
+
+async def _changed(
+    world: World, family_id: FamilyId, change: Callable[[Family, datetime], Family]
+) -> Family | None:
+    """The row after the change, by compare-and-swap; None if there is none."""
+    for _ in range(_TRIES):
+        found = await _load(world.store, family_id)
+        if found is None:
+            return None
+        family, document = found
+        after = change(family, world.clock())
+        if after == family:
+            return family
+        with suppress(Changed):
+            await world.store.replace(
+                family_rows.name_of(family_id), family_rows.dump(after), etag=document.etag
+            )
+            return after
+    raise StoreUnavailable(
+        family_rows.name_of(family_id), "was changed again and again meanwhile. Try again."
+    )
+
+
+def _ended(family: Family, reason: str, now: datetime) -> Family:
+    if family.status is not Status.ACTIVE:
+        return family
+    return replace(family, status=Status.REVOKED, status_reason=reason, status_at=now)
+
+
+async def _key(world: World) -> bytes:
+    return await world.keys.secret("refresh")
+
+
+def _token(key: bytes, family: Family) -> str | None:
+    if not family.refreshable:
+        return None
+    return refresh_tokens.token(key, family.id, family.generation, salt=family.salt)
+
+
+def _opened(opening: Opening, *, key: bytes, salt: bytes, now: datetime) -> Family:
+    refreshable = opening.absolute_seconds > 0
+    # From the sign-in, not from its redemption: NIST SP 800-63B-4 §5.2 counts from when somebody was there.
+    ends_at = opening.auth_time + timedelta(seconds=opening.absolute_seconds)
+    idle_ends_at = now + timedelta(seconds=opening.idle_seconds)
+    if not refreshable:
+        ends_at = idle_ends_at = now + timedelta(seconds=opening.access_seconds)
+    return Family(
+        id=refresh_tokens.family_of(key, person=opening.person, ceremony_id=opening.ceremony_id),
+        person=opening.person,
+        client_id=opening.client_id,
+        audience=opening.audience,
+        roles=opening.roles,
+        claims_at=now,
+        jkt=opening.jkt,
+        generation=FIRST_GENERATION,
+        rotated_at=now,
+        replays=0,
+        idle_expires_at=idle_ends_at,
+        expires_at=ends_at,
+        auth_time=opening.auth_time,
+        acr=opening.acr,
+        amr=opening.amr,
+        credential_id=opening.credential_id,
+        ceremony_id=opening.ceremony_id,
+        created_at=now,
+        last_used_at=now,
+        refreshable=refreshable,
+        salt=salt,
+    )
+
+
+async def _load(store: Store, family_id: FamilyId) -> tuple[Family, Document] | None:
+    name = family_rows.name_of(family_id)
+    document = await store.get(name)
+    return None if document is None else (family_rows.load(name, document.data), document)
+
+
+async def _all_of(store: Store, holder: bytes) -> list[Family]:
+    names = [name async for name in store.list(family_rows.prefix_of(holder))]
+    found = [await _load(store, family_rows.id_of(name)) for name in names]
+    return [one[0] for one in found if one is not None]
+
+
+def _sid_name(session: bytes) -> str:
+    return f"sids/{session.hex()}.json"
