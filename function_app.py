@@ -56,6 +56,7 @@ from starters.operations_credentials import (
 from starters.operations_recoveries import operations_recoveries, operations_recovery_ticket
 from starters.pages import asset, home, operations_page
 from starters.related import well_known_passkey_endpoints, well_known_webauthn
+from starters.server_metadata import well_known_oauth_authorization_server
 from starters.service import healthz, openapi
 from starters.signals import ceremony_signals
 from starters.timers import (
@@ -70,6 +71,7 @@ from starters.timers import (
     sweep_shown_once,
     sweep_used_tokens,
 )
+from starters.tokens_told import introspect, revoke
 
 # Raises with every mistake in the settings, not just the first; the host shows it, and serves nothing.
 settings = load(os.environ)
@@ -119,6 +121,7 @@ for route, starter in (
     ("ceremonies/{id}/signals", bind(world, ceremony_signals)),
     ("credentials", bind(world, credentials)),
     ("credentials/{id}", bind(world, credential)),
+    ("revoke", bind(world, revoke)),
     ("healthz", bind(world, healthz)),
 ):
     app.route(route=route)(app.durable_client_input(client_name="client")(starter))
@@ -154,6 +157,8 @@ for route, page in (
     ("openapi.json", bind(world, openapi)),
     ("authenticators/{aaguid}/icon", bind(world, authenticator_icon)),
     (".well-known/jwks.json", bind(world, well_known_jwks)),
+    ("introspect", bind(world, introspect)),
+    (".well-known/oauth-authorization-server", bind(world, well_known_oauth_authorization_server)),
     (".well-known/webauthn", bind(world, well_known_webauthn)),
     (".well-known/passkey-endpoints", bind(world, well_known_passkey_endpoints)),
 ):

@@ -8,6 +8,7 @@ from typing import Any
 from passkeys.ceremony import CEREMONY_ID, Stage
 from starters.authenticators import AAGUID
 from starters.openapi_conformance import CONFORMANCE_PATHS, CONFORMANCE_SCHEMAS
+from starters.openapi_oauth import OAUTH_PATHS, OAUTH_SCHEMAS
 from starters.openapi_schemas import PERSON_ID, SCHEMAS
 from starters.problems import MEDIA_TYPE, PROBLEMS
 from starters.waiting import MAX_POLL_WAIT_SECONDS
@@ -568,10 +569,11 @@ def document(*, conformance: bool = False) -> Json:
             **_paths(),
             **_life_paths(),
             **_recovery_paths(),
+            **OAUTH_PATHS,
             **(CONFORMANCE_PATHS if conformance else {}),
         },
         "components": {
-            "schemas": {**SCHEMAS, **(CONFORMANCE_SCHEMAS if conformance else {})},
+            "schemas": {**SCHEMAS, **OAUTH_SCHEMAS, **(CONFORMANCE_SCHEMAS if conformance else {})},
             "securitySchemes": {
                 "functionKey": {
                     "type": "apiKey",
