@@ -12,6 +12,8 @@ import azure.functions as func
 
 from activities.append_audit import append_audit
 from activities.change_credential import change_credential
+from activities.end_sessions import end_sessions
+from activities.find_leaver import find_leaver
 from activities.issue_authentication_challenge import issue_authentication_challenge
 from activities.issue_recovery_challenge import issue_recovery_challenge
 from activities.issue_registration_challenge import issue_registration_challenge
@@ -28,6 +30,7 @@ from entities.audit_log import audit_log
 from entities.rate_limiter import rate_limiter
 from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
+from orchestrators.end_access import end_access
 from orchestrators.flush_audit import flush_audit
 from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from orchestrators.recover_account import recover_account
@@ -84,6 +87,7 @@ for orchestrator in (
     authenticate_passkey,
     recover_account,
     administer_credential,
+    end_access,
     issue_recovery_ticket,
     flush_audit,
     refresh_metadata,
@@ -105,6 +109,8 @@ for activity in (
     record_recovery,
     redeem_recovery,
     change_credential,
+    find_leaver,
+    end_sessions,
     append_audit,
     load_metadata,
     judge_credentials,
@@ -116,8 +122,8 @@ for activity in (
 for route, starter in (
     ("registrations", bind(world, registrations)),
     ("authentications", bind(world, authentications)),
-    ("ceremonies/{id}", ceremony),
-    ("ceremonies/{id}/response", ceremony_response),
+    ("ceremonies/{id}", bind(world, ceremony)),
+    ("ceremonies/{id}/response", bind(world, ceremony_response)),
     ("ceremonies/{id}/signals", bind(world, ceremony_signals)),
     ("credentials", bind(world, credentials)),
     ("credentials/{id}", bind(world, credential)),

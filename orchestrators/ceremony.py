@@ -33,6 +33,7 @@ from typing import Any
 from azure.durable_functions import DurableOrchestrationContext, EntityId
 
 from orchestrators.steps import DependencyError, Json, Step, all_of, give_back, instant, take_from_limits
+from passkeys.acts import Leaving
 from passkeys.audit import canonical
 from passkeys.ceremony import FIRST_STAGE, Event, Outcome, State, advance
 from passkeys.errors import RejectionCode
@@ -88,6 +89,7 @@ class _Progress:
         self.user_verified = False
         self.retry_after_seconds: int | None = None
         self.display_name: str | None = None
+        self.refused_person: str | None = None
         context.set_custom_status({"v": 1, "stage": self.state.value})
 
     def move(self, event: Event, **shown: object) -> State:
@@ -196,6 +198,9 @@ def _judge(verdict: Json, claims: Json, progress: _Progress) -> tuple[Event, str
     progress.user_verified = verdict.get("credential", verdict).get("user_verified", False)
     reason = _refusal(verdict, claims)
     if reason is not None:
+        # Who has proved themselves by a passkey that they had before, and may not: their access is to end.
+        known = "credential" not in verdict and claims["person"] == verdict["person"]
+        progress.refused_person = verdict["person"] if known and reason in set(Leaving) else None
         return Event.CLAIMS_REFUSED, reason
     progress.display_name = claims["display_name"]
     return Event.CLAIMS_RESOLVED, None
@@ -260,6 +265,7 @@ def _output(request: Json, progress: _Progress) -> Json:
         "code_challenge": request.get("code_challenge"),
         "mediation": request.get("mediation"),
         **_said(request, ("authorization",)),
+        **({"refused_person": progress.refused_person} if progress.refused_person else {}),
         "unknown_credential_id": progress.unknown_credential_id,
         "at": progress.stages[-1][1],
     }

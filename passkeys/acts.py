@@ -46,6 +46,13 @@ class Act(StrEnum):
     ACCESS_ENDED = "access_ended"  # of a person: the directory says that they may not come in any more
 
 
+class Leaving(StrEnum):
+    """What the directory says of somebody who may not come in, and why their access ends. Stable: the audit uses them."""
+
+    DISABLED = "person_disabled"
+    UNKNOWN = "person_unknown"
+
+
 class ActOutcome(StrEnum):
     """How an act ended."""
 

@@ -26,6 +26,7 @@ from passkeys.usernames import MAX_USERNAME, token_of
 from passkeys.world import World
 from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
 from starters.bearer import has_token, right_of_token
+from starters.leavers import leave_if_refused
 from starters.limits import limits_for
 from starters.problems import RefusedError
 from starters.requests import ceremony_id, json_object, network_of, number, one_of
@@ -136,7 +137,7 @@ async def authentications(world: World, req: HttpRequest, client: Any) -> HttpRe
     return await by_method(req, {"POST": post})
 
 
-async def ceremony(req: HttpRequest, client: Any) -> HttpResponse:
+async def ceremony(world: World, req: HttpRequest, client: Any) -> HttpResponse:
     """GET /ceremonies/{id}: the status contract, held back up to `wait` seconds. DELETE: cancel."""
 
     async def get() -> HttpResponse:
@@ -147,7 +148,9 @@ async def ceremony(req: HttpRequest, client: Any) -> HttpResponse:
         def moved_on(status: Any) -> bool:
             return after is not None and stage_of(status) not in (None, after)
 
-        return status_response(found, _known(await status_when(client, found, moved_on, seconds=wait)))
+        status = _known(await status_when(client, found, moved_on, seconds=wait))
+        await leave_if_refused(world, client, found, status)  # it may have ended behind the answer's own wait
+        return status_response(found, status)
 
     async def delete() -> HttpResponse:
         found = ceremony_id(req)
@@ -161,7 +164,7 @@ async def ceremony(req: HttpRequest, client: Any) -> HttpResponse:
     return await by_method(req, {"GET": get, "DELETE": delete})
 
 
-async def ceremony_response(req: HttpRequest, client: Any) -> HttpResponse:
+async def ceremony_response(world: World, req: HttpRequest, client: Any) -> HttpResponse:
     """POST /ceremonies/{id}/response: hand the authenticator's answer over, and wait a while for the outcome."""
 
     async def post() -> HttpResponse:
@@ -169,9 +172,9 @@ async def ceremony_response(req: HttpRequest, client: Any) -> HttpResponse:
         kind = kind_of(found)
         assert kind is not None  # ceremony_id has seen to it
         shown = req.headers.get("authorization", "")
-        return status_response(
-            found, await hand_over(client, found, kind, json_object(req), authorization=shown)
-        )
+        status = await hand_over(client, found, kind, json_object(req), authorization=shown)
+        await leave_if_refused(world, client, found, status)
+        return status_response(found, status)
 
     return await by_method(req, {"POST": post})
 

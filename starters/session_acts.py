@@ -5,7 +5,6 @@ follows from the facts, so that a request which is made again, since its answer 
 person to look at it at once is one line in the log that begins with `alert` and a stable code.
 """
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,11 +13,12 @@ from azure.durable_functions import EntityId
 
 from passkeys import once
 from passkeys.acts import BY_SERVICE, Act, ActOutcome, derived_act_id
+from passkeys.alerts import alert
 from passkeys.audit import shard_name
 from passkeys.errors import AuditUnavailable
 from passkeys.world import World
 
-log = logging.getLogger("starters.session_acts")
+__all__ = ["alert", "record_refusal", "record_session"]
 
 
 async def record_session(
@@ -98,8 +98,3 @@ async def record_refusal(
         outcome=ActOutcome.REFUSED,
         code=code,
     )
-
-
-def alert(code: str, **facts: str | int | None) -> None:
-    """One line for whoever is on call: `alert`, a stable code, and what to look for. Never a token, a name or an address."""
-    log.error("alert %s %s", code, " ".join(f"{name}={value}" for name, value in facts.items()))

@@ -66,6 +66,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "authenticate_passkey",
         "recover_account",
         "administer_credential",
+        "end_access",
         "issue_recovery_ticket",
         "flush_audit",
         "refresh_metadata",
@@ -89,9 +90,11 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
 def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, dict[str, Any]]) -> None:
     """An unknown activity or entity would hang the instance for ever on Azure, without a word."""
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "orchestrators").glob("*.py"))
-    activities = set(re.findall(r'(?:call_activity\(\s*|activity=|issue=|verify=|record=)"(\w+)"', text))
+    activities = set(
+        re.findall(r'(?:call\(|call_activity\(\s*|activity=|issue=|verify=|record=)"(\w+)"', text)
+    )
     entities = set(re.findall(r'EntityId\("(\w+)"', text))
-    assert len(activities) == 14
+    assert len(activities) == 16
     assert activities <= named(functions, "activityTrigger")
     assert entities == named(functions, "entityTrigger")
 
@@ -99,7 +102,11 @@ def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, di
 def test_every_name_that_starters_use_is_registered(functions: dict[str, dict[str, Any]]) -> None:
     """The same for what starters start and signal."""
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "starters").glob("*.py"))
-    started = set(re.findall(r'(?:start_new\(\s*|_start_single\(client, |(?:Kind|Act)\.\w+: )"(\w+)"', text))
+    started = set(
+        re.findall(
+            r'(?:start_new\(\s*|_start_single\(client, |(?:Kind|Act)\.\w+: |ORCHESTRATOR = )"(\w+)"', text
+        )
+    )
     assert started == named(functions, "orchestrationTrigger")
     assert set(re.findall(r'EntityId\("(\w+)"', text)) == named(functions, "entityTrigger")
 

@@ -21,6 +21,7 @@ from local_host.walk import Outcome, walk
 from local_host.walk_state import Decision, Identity, Known
 from orchestrators.administer_credential import administer_credential
 from orchestrators.authenticate_passkey import authenticate_passkey
+from orchestrators.end_access import end_access
 from orchestrators.flush_audit import flush_audit
 from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from orchestrators.recover_account import recover_account
@@ -37,12 +38,14 @@ ORCHESTRATORS: dict[str, Function] = {
     "authenticate_passkey": authenticate_passkey,
     "recover_account": recover_account,
     "administer_credential": administer_credential,
+    "end_access": end_access,
     "issue_recovery_ticket": issue_recovery_ticket,
     "flush_audit": flush_audit,
     "refresh_metadata": refresh_metadata,
     "rotate_keys": rotate_keys,
 }
 SINGLETONS = {
+    "end_access": "leaver-" + "1" * 32,
     "flush_audit": "audit-flush",
     "refresh_metadata": "metadata-refresh",
     "rotate_keys": "key-rotation",
@@ -58,6 +61,8 @@ KNOWN = Known(
             "verify_authentication",
             "resolve_claims",
             "record_credential",
+            "find_leaver",
+            "end_sessions",
             "record_recovery",
             "change_credential",
             "redeem_recovery",

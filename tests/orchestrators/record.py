@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from tests.orchestrators.acts import ACTS
+from tests.orchestrators.leavers import LEAVERS
 from tests.orchestrators.refreshes import REFRESHES
 from tests.orchestrators.rotations import ROTATIONS
 from tests.orchestrators.scenarios import SCENARIOS
@@ -24,6 +25,7 @@ def main() -> None:
     scripts |= {f"acts/{name}": script for name, (script, *_) in ACTS.items()}
     scripts |= {f"metadata/{name}": script for name, script in REFRESHES.items()}
     scripts |= {f"keys/{name}": script for name, script in ROTATIONS.items()}
+    scripts |= {f"leavers/{name}": script for name, script in LEAVERS.items()}
     for name, script in scripts.items():
         file = HISTORIES / f"{name}.json"
         file.parent.mkdir(exist_ok=True)

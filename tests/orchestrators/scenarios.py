@@ -289,6 +289,7 @@ def _authentication(verdict: dict[str, Any], claims: dict[str, Any]) -> Callable
 DISABLED = {**CLAIMS, "status": "disabled"}
 UNREACHABLE = {"person": None, "status": "unreachable", "display_name": None, "claims": {}}
 UNKNOWN = {"person": None, "status": "unknown", "display_name": None, "claims": {}}
+GONE = {**UNKNOWN, "person": PERSON}
 SOMEBODY_ELSE = {**CLAIMS, "person": "grace", "display_name": "Grace Hopper"}
 
 # name: (script, outcome, reason, last stage before the outcome)
@@ -362,7 +363,7 @@ SCENARIOS: dict[str, tuple[Callable[[], Execution], str, str | None, str]] = {
         "person_unreachable",
         "resolving_claims",
     ),
-    "refused_unknown": (_authentication(SIGNED_IN, UNKNOWN), "refused", "person_unknown", "resolving_claims"),
+    "refused_unknown": (_authentication(SIGNED_IN, GONE), "refused", "person_unknown", "resolving_claims"),
     "refused_mismatch": (
         _authentication(SIGNED_IN, SOMEBODY_ELSE),
         "refused",

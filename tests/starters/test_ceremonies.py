@@ -157,7 +157,7 @@ async def test_without_a_user_name_there_is_none(world: World, client: FakeClien
         assert [limit["policy"] for limit in given["limits"]] == ["network", "global"]
 
 
-async def test_whether_a_sign_in_is_to_be_stepped_up_is_told(client: FakeClient) -> None:
+async def test_whether_a_sign_in_is_to_be_stepped_up_is_told(world: World, client: FakeClient) -> None:
     """Of a completed one, also one that ended before there was such a thing; never what only its starter may ask for."""
     told = []
     inner = {
@@ -168,19 +168,21 @@ async def test_whether_a_sign_in_is_to_be_stepped_up_is_told(client: FakeClient)
     }
     for members in ({"step_up": True, **inner}, {}):
         client.instances[AUTHENTICATION] = ended(AUTHENTICATION, "completed", **members)
-        out = body_of(await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
+        out = body_of(await ceremony(world, request("GET", "/", route={"id": AUTHENTICATION}), client))[
+            "output"
+        ]
         assert not inner.keys() & out.keys()
         told.append(out["step_up"])
     client.instances[AUTHENTICATION] = ended(AUTHENTICATION, "rejected", "credential_unknown", step_up=True)
-    out = body_of(await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
+    out = body_of(await ceremony(world, request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
     assert [*told, out["step_up"]] == [True, False, None]
 
 
-async def test_what_is_being_approved_is_shown(client: FakeClient) -> None:
+async def test_what_is_being_approved_is_shown(world: World, client: FakeClient) -> None:
     """The details are for whoever is to answer: in the custom status, as long as it waits."""
     shown = {**WAITING, "details": {"person": "ada"}}
     client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=shown)
-    response = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    response = await ceremony(world, request("GET", "/", route={"id": AUTHENTICATION}), client)
     assert body_of(response)["customStatus"] == shown
 
 
@@ -223,10 +225,10 @@ async def test_a_slow_start_answers_without_options(world: World, client: FakeCl
     assert body["statusQueryGetUri"] == f"/ceremonies/{body['id']}"
 
 
-async def test_following_shows_a_fixed_few_members(client: FakeClient) -> None:
+async def test_following_shows_a_fixed_few_members(world: World, client: FakeClient) -> None:
     """The Durable status contract without input and without the engine's URLs: 202 with where to ask again."""
     client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom={**WAITING, "internal": "secret"})
-    response = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    response = await ceremony(world, request("GET", "/", route={"id": AUTHENTICATION}), client)
     assert response.status_code == 202
     assert response.headers["Location"] == f"/ceremonies/{AUTHENTICATION}"
     assert body_of(response) == {
@@ -240,11 +242,11 @@ async def test_following_shows_a_fixed_few_members(client: FakeClient) -> None:
     }
 
 
-async def test_a_long_poll_ends_when_the_stage_is_another(client: FakeClient) -> None:
+async def test_a_long_poll_ends_when_the_stage_is_another(world: World, client: FakeClient) -> None:
     """With `after` a poll comes back as soon as the ceremony has moved on, though it still runs."""
     client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING)
     response = await ceremony(
-        request("GET", "/?wait=25&after=admitting", route={"id": AUTHENTICATION}), client
+        world, request("GET", "/?wait=25&after=admitting", route={"id": AUTHENTICATION}), client
     )
     assert body_of(response)["customStatus"]["stage"] == "awaiting_authenticator"
 
@@ -263,22 +265,22 @@ async def test_a_long_poll_ends_when_the_stage_is_another(client: FakeClient) ->
     ],
 )
 async def test_the_exact_reason_stays_inside(
-    client: FakeClient, outcome: str, exact: str | None, told: str | None
+    world: World, client: FakeClient, outcome: str, exact: str | None, told: str | None
 ) -> None:
     """Outside, every rejection is one, and every refusal: nobody learns which check failed, or about whom."""
     person = {"id": "ada", "display_name": "Ada"}
     client.instances[AUTHENTICATION] = ended(AUTHENTICATION, outcome, exact, person=person, credential_id="x")
-    response = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    response = await ceremony(world, request("GET", "/", route={"id": AUTHENTICATION}), client)
     out = body_of(response)["output"]
     assert response.status_code == 200
     assert (out["outcome"], out["reason"], out["person"], out["credential_id"]) == (outcome, told, None, None)
 
 
-async def test_a_completed_ceremony_says_who(client: FakeClient) -> None:
+async def test_a_completed_ceremony_says_who(world: World, client: FakeClient) -> None:
     """Person and credential, for the holder of the id of a completed ceremony."""
     person = {"id": "ada", "display_name": "Ada"}
     client.instances[AUTHENTICATION] = ended(AUTHENTICATION, "completed", person=person, credential_id="x")
-    out = body_of(await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
+    out = body_of(await ceremony(world, request("GET", "/", route={"id": AUTHENTICATION}), client))["output"]
     assert (out["person"], out["credential_id"]) == (person, "x")
 
 
@@ -286,22 +288,24 @@ async def test_a_completed_ceremony_says_who(client: FakeClient) -> None:
     ("runtime", "outcome"), [("Failed", "failed"), ("Terminated", "canceled"), ("Canceled", "canceled")]
 )
 async def test_what_the_engine_says_of_an_ended_instance_stays_inside(
-    client: FakeClient, runtime: str, outcome: str
+    world: World, client: FakeClient, runtime: str, outcome: str
 ) -> None:
     """A failure's text quotes code and data, a termination's an operator: the holder gets an outcome."""
     client.instances[AUTHENTICATION] = instance(
         AUTHENTICATION, runtime, out="Orchestrator function failed: secret"
     )
-    response = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    response = await ceremony(world, request("GET", "/", route={"id": AUTHENTICATION}), client)
     assert response.status_code == 200
     assert body_of(response)["output"]["outcome"] == outcome
     assert b"secret" not in response.get_body()
 
 
-async def test_an_answer_is_handed_over_without_what_nobody_reads(client: FakeClient) -> None:
+async def test_an_answer_is_handed_over_without_what_nobody_reads(world: World, client: FakeClient) -> None:
     """The event has the members that verification uses; client extension results, which may be keys, go nowhere."""
     client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING)
-    response = await ceremony_response(request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}), client)
+    response = await ceremony_response(
+        world, request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}), client
+    )
     assert response.status_code == 200
     assert body_of(response)["output"]["outcome"] == "completed"
     ((_, found, name, data),) = client.calls
@@ -309,21 +313,23 @@ async def test_an_answer_is_handed_over_without_what_nobody_reads(client: FakeCl
     assert "c2VjcmV0" not in json.dumps(data)
 
 
-async def test_an_answer_that_takes_long_is_202(client: FakeClient) -> None:
+async def test_an_answer_that_takes_long_is_202(world: World, client: FakeClient) -> None:
     """Accepted, and where to ask for the outcome."""
     client.instances[REGISTRATION] = instance(REGISTRATION, custom=WAITING)
     client.on_event = lambda found: instance(found, custom={"v": 1, "stage": "verifying"})
-    response = await ceremony_response(request("POST", "/", ATTESTATION, route={"id": REGISTRATION}), client)
+    response = await ceremony_response(
+        world, request("POST", "/", ATTESTATION, route={"id": REGISTRATION}), client
+    )
     assert response.status_code == 202
     assert response.headers["Location"] == f"/ceremonies/{REGISTRATION}"
 
 
-async def test_cancelling_twice_does_no_harm(client: FakeClient) -> None:
+async def test_cancelling_twice_does_no_harm(world: World, client: FakeClient) -> None:
     """The second cancellation says the same as the first."""
     client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING)
     client.on_event = lambda found: ended(found, "canceled")
     for _ in range(2):
-        response = await ceremony(request("DELETE", "/", route={"id": AUTHENTICATION}), client)
+        response = await ceremony(world, request("DELETE", "/", route={"id": AUTHENTICATION}), client)
         assert response.status_code == 200
         assert body_of(response)["output"]["outcome"] == "canceled"
 
@@ -342,13 +348,13 @@ def _register(body: object) -> Call:
 
 
 def _ceremony(method: str, found: str, query: str = "") -> Call:
-    return lambda _, client: ceremony(request(method, f"/{query}", route={"id": found}), client)
+    return lambda world, client: ceremony(world, request(method, f"/{query}", route={"id": found}), client)
 
 
 def _answer(found: str, body: object, header: str | None = None) -> Call:
     headers = None if header is None else {"authorization": header}
-    return lambda _, client: ceremony_response(
-        request("POST", "/", body, route={"id": found}, headers=headers), client
+    return lambda world, client: ceremony_response(
+        world, request("POST", "/", body, route={"id": found}, headers=headers), client
     )
 
 
@@ -508,17 +514,17 @@ async def test_every_refusal_is_a_problem_with_its_code(
     assert {name: response.headers[name] for name in headers} == headers
 
 
-async def test_a_malformed_answer_burns_no_challenge(client: FakeClient) -> None:
+async def test_a_malformed_answer_burns_no_challenge(world: World, client: FakeClient) -> None:
     """What is refused for its shape never reaches the ceremony."""
     running(client)
-    await ceremony_response(request("POST", "/", {"id": 1}, route={"id": AUTHENTICATION}), client)
+    await ceremony_response(world, request("POST", "/", {"id": 1}, route={"id": AUTHENTICATION}), client)
     assert client.calls == []
 
 
 @pytest.mark.parametrize("found", [AUTHENTICATION, REGISTRATION])
 @pytest.mark.parametrize("told", [json.dumps, lambda start: start], ids=["as the SDK sends it", "parsed"])
 async def test_who_started_with_a_proof_key_alone_may_answer(
-    client: FakeClient, found: str, told: Callable[[Any], Any]
+    world: World, client: FakeClient, found: str, told: Callable[[Any], Any]
 ) -> None:
     """Nobody else's answer reaches the ceremony, so it burns nothing; the starter's own still counts afterwards."""
     answer = ASSERTION if found == AUTHENTICATION else ATTESTATION
@@ -526,12 +532,14 @@ async def test_who_started_with_a_proof_key_alone_may_answer(
     for header in (None, f"Ceremony {found}:{VERIFIER[:-1]}l", f"Ceremony {found[:-1]}f:{VERIFIER}"):
         headers = {"authorization": header} if header else {}
         refused = await ceremony_response(
-            request("POST", "/", answer, route={"id": found}, headers=headers), client
+            world, request("POST", "/", answer, route={"id": found}, headers=headers), client
         )
         assert (refused.status_code, body_of(refused)["code"]) == (401, "proof_required")
     assert client.calls == []
     own = {"authorization": f"Ceremony {found}:{VERIFIER}"}
-    response = await ceremony_response(request("POST", "/", answer, route={"id": found}, headers=own), client)
+    response = await ceremony_response(
+        world, request("POST", "/", answer, route={"id": found}, headers=own), client
+    )
     assert body_of(response)["output"]["outcome"] == "completed"
     assert [call[0] for call in client.calls] == ["raise_event"]
     assert VERIFIER not in json.dumps(client.calls)
@@ -539,22 +547,25 @@ async def test_who_started_with_a_proof_key_alone_may_answer(
 
 @pytest.mark.parametrize("start", [{"code_challenge": None}, {}], ids=["null", "absent"])
 async def test_a_start_without_a_proof_key_is_answered_without(
-    client: FakeClient, start: dict[str, Any]
+    world: World, client: FakeClient, start: dict[str, Any]
 ) -> None:
     """As ever, with a header too, and for what began before there were proof keys."""
     for headers in ({}, {"authorization": BY_ADA}, {"authorization": "Bearer x"}):
         client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING, input=json.dumps(start))
         response = await ceremony_response(
-            request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}, headers=headers), client
+            world, request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}, headers=headers), client
         )
         assert response.status_code == 200
 
 
 @pytest.mark.parametrize("start", [None, "no JSON", '"text"', 7])
-async def test_a_start_that_cannot_be_read_is_answered_by_nobody(client: FakeClient, start: Any) -> None:
+async def test_a_start_that_cannot_be_read_is_answered_by_nobody(
+    world: World, client: FakeClient, start: Any
+) -> None:
     """Closed, not open: should the task hub not show the input, no answer passes unproven."""
     client.instances[AUTHENTICATION] = instance(AUTHENTICATION, custom=WAITING, input=start)
     refused = await ceremony_response(
+        world,
         request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}, headers={"authorization": BY_ADA}),
         client,
     )
@@ -562,11 +573,11 @@ async def test_a_start_that_cannot_be_read_is_answered_by_nobody(client: FakeCli
     assert client.calls == []
 
 
-async def test_a_recovery_is_answered_by_another_than_its_starter(client: FakeClient) -> None:
+async def test_a_recovery_is_answered_by_another_than_its_starter(world: World, client: FakeClient) -> None:
     """Its challenge of a proof key is for taking the ticket: who confirms it has none, and shows who they are by a passkey."""
     found = "recovery-" + "4" * 32
     client.instances[found] = instance(found, custom=WAITING, input={"code_challenge": CHALLENGE})
-    response = await ceremony_response(request("POST", "/", ASSERTION, route={"id": found}), client)
+    response = await ceremony_response(world, request("POST", "/", ASSERTION, route={"id": found}), client)
     assert response.status_code == 200
 
 
@@ -588,19 +599,19 @@ async def test_a_wrong_method_is_told_the_right_ones(world: World, client: FakeC
     for call in (registrations, authentications):
         response = await call(world, request(method, "/"), client)
         assert (response.status_code, response.headers["Allow"]) == (405, "POST")
-    response = await ceremony_response(request(method, "/", route={"id": AUTHENTICATION}), client)
+    response = await ceremony_response(world, request(method, "/", route={"id": AUTHENTICATION}), client)
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
 
 
-async def test_head_is_get(client: FakeClient) -> None:
+async def test_head_is_get(world: World, client: FakeClient) -> None:
     """HEAD has the status and headers of GET; the host drops the content."""
     gone(client)
-    head = await ceremony(request("HEAD", "/", route={"id": AUTHENTICATION}), client)
-    get = await ceremony(request("GET", "/", route={"id": AUTHENTICATION}), client)
+    head = await ceremony(world, request("HEAD", "/", route={"id": AUTHENTICATION}), client)
+    get = await ceremony(world, request("GET", "/", route={"id": AUTHENTICATION}), client)
     assert (head.status_code, dict(head.headers)) == (get.status_code, dict(get.headers))
 
 
-async def test_a_broken_task_hub_is_not_blamed_on_the_caller(client: FakeClient) -> None:
+async def test_a_broken_task_hub_is_not_blamed_on_the_caller(world: World, client: FakeClient) -> None:
     """When an event can't be raised though the ceremony runs, the failure is ours, and surfaces as one."""
     running(client)
 
@@ -609,4 +620,4 @@ async def test_a_broken_task_hub_is_not_blamed_on_the_caller(client: FakeClient)
 
     client.raise_event = refuse  # type: ignore[method-assign]
     with pytest.raises(OSError, match="no task hub"):
-        await ceremony_response(request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}), client)
+        await ceremony_response(world, request("POST", "/", ASSERTION, route={"id": AUTHENTICATION}), client)

@@ -121,7 +121,7 @@ async def test_every_status_fits_the_document(
 
     client.instances[AUTHENTICATION] = found
     by_id = request("GET", "/", route={"id": AUTHENTICATION})
-    response = await ceremony(by_id, client)
+    response = await ceremony(world, by_id, client)
     assert response.status_code == status
     fits(response, "/ceremonies/{id}", "get")
     fits(await operations_ceremony(world, by_id, client), "/operations/ceremonies/{id}", "get")
