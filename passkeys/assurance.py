@@ -49,4 +49,4 @@ def assurance_of(credential: CredentialRecord, *, user_verified: bool) -> Assura
 
 def meets(acr: str | None, wanted: tuple[str, ...]) -> bool:
     """Whether the acr is, or is stronger than, one of those wanted. Nothing wanted is always met."""
-    return not wanted or (acr is not None and not SATISFIES[acr].isdisjoint(wanted))
+    return not wanted or (acr is not None and not SATISFIES.get(acr, frozenset({acr})).isdisjoint(wanted))

@@ -39,6 +39,7 @@ MAX_ABSENT = 1_000
 STALE_SECONDS = 86_400
 
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?([0-9]{1,9})\b", re.IGNORECASE)
+_LOCAL = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?/[!-~]*\Z")
 _NOT_KEPT = re.compile(r"(?:^|[\s,])no-(?:store|cache)\b", re.IGNORECASE)
 log = logging.getLogger("passkeys.issuer_keys")
 
@@ -162,6 +163,19 @@ async def read_document(address: str, *, tls: ssl.SSLContext | None = None) -> t
 
     Raises IssuerUnreachable: not 200 at once, not in time, or too much.
     """
+    if _origin(address) is None:
+        raise IssuerUnreachable(f"{address} is not an https address.")
+    return await _read(address, tls)
+
+
+async def read_local_document(address: str) -> tuple[bytes, str]:
+    """As `read_document`, without TLS, from this machine alone: the keys of the local profile."""
+    if not _LOCAL.match(address):
+        raise IssuerUnreachable(f"{address} is not an address of http://localhost.")
+    return await _read(address, None)
+
+
+async def _read(address: str, tls: ssl.SSLContext | None) -> tuple[bytes, str]:
     try:
         return await _fetch(address, tls)
     except TimeoutError:
@@ -171,8 +185,6 @@ async def read_document(address: str, *, tls: ssl.SSLContext | None = None) -> t
 
 
 async def _fetch(address: str, tls: ssl.SSLContext | None) -> tuple[bytes, str]:
-    if _origin(address) is None:
-        raise IssuerUnreachable(f"{address} is not an https address.")
     # As metadata_source reads: no proxy of the environment's, no cookies, no compression that would undo the bound.
     async with (
         aiohttp.ClientSession(
