@@ -74,6 +74,7 @@ from starters.timers import (
     sweep_shown_once,
     sweep_used_tokens,
 )
+from starters.token import token
 from starters.tokens_told import introspect, revoke
 
 # Raises with every mistake in the settings, not just the first; the host shows it, and serves nothing.
@@ -127,6 +128,7 @@ for route, starter in (
     ("ceremonies/{id}/signals", bind(world, ceremony_signals)),
     ("credentials", bind(world, credentials)),
     ("credentials/{id}", bind(world, credential)),
+    ("token", bind(world, token)),
     ("revoke", bind(world, revoke)),
     ("healthz", bind(world, healthz)),
 ):

@@ -51,7 +51,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A family with its first token, None where it has none; `again`: the same answer as before, which was lost."""
+    """A family with its newest token, None where it has none; `again`: the same answer as before, which was lost."""
 
     family: Family
     token: str | None
@@ -131,7 +131,7 @@ async def present(world: World, text: str, *, client_id: str, jkt: str | None) -
 
 async def succeed(
     world: World, presented: Presented, *, idle_seconds: int, roles: tuple[str, ...], claims_at: datetime
-) -> str | None:
+) -> Opened | None:
     """The successor of a token whose verdict is ROTATE or REPLAY, and the row says so; None: another was faster, present again.
 
     A replay moves no limit: only what is newest shows that somebody is there. Raises StoreUnavailable, KeysUnavailable.
@@ -158,7 +158,7 @@ async def succeed(
         )
     except Changed:
         return None
-    return _token(await _key(world), after)
+    return Opened(after, _token(await _key(world), after), again=presented.verdict is Verdict.REPLAY)
 
 
 async def find(world: World, text: str, *, newest: bool = False) -> Family | None:
@@ -190,6 +190,12 @@ async def by_sid(world: World, sid: object) -> Family | None:
     holder = documents.load(name, document.data, lambda members: bytes.fromhex(members["holder"]))
     found = await _load(world.store, FamilyId(holder, session))
     return None if found is None else await _if_alive(world, found[0])
+
+
+async def row_of(world: World, family_id: FamilyId) -> Family | None:
+    """The family's row, alive or not. Raises StoreUnavailable, StoreDamaged."""
+    found = await _load(world.store, family_id)
+    return None if found is None else found[0]
 
 
 async def list_families(world: World, person: str) -> list[Family]:

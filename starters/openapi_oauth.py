@@ -99,7 +99,7 @@ _PROOF: Json = {
     "schema": {"type": "string"},
 }
 
-TOKEN_PATHS: Json = {
+OAUTH_PATHS: Json = {
     "/token": {
         "post": {
             **_post(
@@ -112,9 +112,6 @@ TOKEN_PATHS: Json = {
             "parameters": [_PROOF],
         }
     },
-}
-
-OAUTH_PATHS: Json = {
     "/revoke": {
         "post": _post(
             "revoke",

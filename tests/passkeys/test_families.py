@@ -68,7 +68,7 @@ async def refreshed(world: World, token: str) -> str | Verdict:
             world, found, idle_seconds=3600, roles=("operator",), claims_at=world.clock()
         )
         if successor is not None:
-            return successor
+            return str(successor.token)
     raise AssertionError("nobody wins")
 
 
