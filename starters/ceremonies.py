@@ -4,7 +4,6 @@ Each function takes every method of its route and answers 405 itself. Whoever ho
 ceremony, and nothing else; answering it takes the proof key as well, if it was started with one.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,13 +27,16 @@ from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
 from starters.bearer import has_token, right_of_token
 from starters.leavers import leave_if_refused
 from starters.limits import limits_for
+from starters.oauth import OAuthError
 from starters.problems import RefusedError
+from starters.redeeming import redeemer_of
 from starters.requests import ceremony_id, json_object, network_of, number, one_of
 from starters.sessions import CONDITIONAL, demand_proof, session_of
 from starters.views import (
     links,
     output_of,
     public_custom_status,
+    start_of,
     status_path,
     status_response,
 )
@@ -172,9 +174,14 @@ async def ceremony_response(world: World, req: HttpRequest, client: Any) -> Http
         kind = kind_of(found)
         assert kind is not None  # ceremony_id has seen to it
         shown = req.headers.get("authorization", "")
-        status = await hand_over(client, found, kind, json_object(req), authorization=shown)
+        response = json_object(req)
+        try:
+            at_once = one_of(req, "redeem", ("true",)) and await redeemer_of(world, req, client, found)
+        except OAuthError as refused:
+            return refused.response()
+        status = await hand_over(client, found, kind, response, authorization=shown)
         await leave_if_refused(world, client, found, status)
-        return status_response(found, status)
+        return await at_once.response(status) if at_once else status_response(found, status)
 
     return await by_method(req, {"POST": post})
 
@@ -203,15 +210,10 @@ async def _demand_starter(client: Any, found: str, authorization: str) -> None:
     status = _known(await client.get_status(found, show_input=True))
     if is_finished(status):
         raise RefusedError("ceremony_finished")
-    start = status.input_
-    if isinstance(start, str):  # as the SDK's client has sent it: a JSON text, inside the JSON of the status
-        try:
-            start = json.loads(start)
-        except ValueError:
-            start = None
+    start = start_of(status)
     # What cannot be read proves nobody: closed, not open.
-    code_challenge = start.get("code_challenge") if isinstance(start, dict) else None
-    if not isinstance(start, dict) or code_challenge is not None:
+    code_challenge = None if start is None else start.get("code_challenge")
+    if start is None or code_challenge is not None:
         demand_proof(authorization, found, code_challenge)
 
 

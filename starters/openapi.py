@@ -8,7 +8,7 @@ from typing import Any
 from passkeys.ceremony import CEREMONY_ID, Stage
 from starters.authenticators import AAGUID
 from starters.openapi_conformance import CONFORMANCE_PATHS, CONFORMANCE_SCHEMAS
-from starters.openapi_oauth import OAUTH_PATHS, OAUTH_SCHEMAS
+from starters.openapi_oauth import OAUTH_PATHS, OAUTH_SCHEMAS, redeeming
 from starters.openapi_schemas import PERSON_ID, SCHEMAS
 from starters.problems import MEDIA_TYPE, PROBLEMS
 from starters.waiting import MAX_POLL_WAIT_SECONDS
@@ -219,6 +219,9 @@ def _paths() -> Json:
             **_STATUS,
             **_problems(
                 "body_malformed",
+                "request_malformed",
+                "parameter_invalid",
+                "unavailable",
                 "response_malformed",
                 "proof_required",
                 "ceremony_unknown",
@@ -281,7 +284,7 @@ def _paths() -> Json:
             ),
             "delete": cancel,
         },
-        "/ceremonies/{id}/response": {"post": answer},
+        "/ceremonies/{id}/response": {"post": redeeming(answer)},
         "/operations/ceremonies": _operator(
             _get(
                 "listCeremonies",

@@ -32,6 +32,7 @@ _CLIENT: Json = {
     "client_assertion_type": {"const": TYPE},
     "client_assertion": {**_TEXT, "description": "A back end's, by its key (RFC 7523)."},
 }
+_PROOF_ERRORS = ("invalid_dpop_proof", "use_dpop_nonce")
 _ERRORS = {
     "token": (
         "invalid_request",
@@ -39,8 +40,7 @@ _ERRORS = {
         "invalid_target",
         "unsupported_grant_type",
         "unauthorized_client",
-        "invalid_dpop_proof",
-        "use_dpop_nonce",
+        *_PROOF_ERRORS,
     ),
     "other": ("invalid_request", "unauthorized_client"),
 }
@@ -98,6 +98,24 @@ _PROOF: Json = {
     "description": "A proof of possession (RFC 9449); needed unless the application is registered with `dpop: optional`.",
     "schema": {"type": "string"},
 }
+
+
+def redeeming(answer: Json) -> Json:
+    """The operation that takes an authenticator's answer, with what `?redeem=true` adds to it."""
+    responses = {**answer["responses"]}
+    refused = {"allOf": [_ref("OAuthError"), {"properties": {"error": {"enum": list(_PROOF_ERRORS)}}}]}
+    responses["400"] = {
+        **responses["400"],
+        "content": {**responses["400"]["content"], "application/json": {"schema": refused}},
+    }
+    redeem = {
+        "name": "redeem",
+        "in": "query",
+        "description": "`true`: the tokens with the outcome, for a public application that has started this sign-in itself.",
+        "schema": {"enum": ["true"]},
+    }
+    return {**answer, "parameters": [*answer["parameters"], redeem, _PROOF], "responses": responses}
+
 
 OAUTH_PATHS: Json = {
     "/token": {

@@ -90,7 +90,7 @@ _OUTPUT = _object(
 
 def _ceremony(*, ended: bool) -> Json:
     running = ["Pending", "Running", "Suspended", "ContinuedAsNew"]
-    return _object(
+    shown = _object(
         {
             "name": _KIND,
             "instanceId": _ID,
@@ -101,6 +101,9 @@ def _ceremony(*, ended: bool) -> Json:
             "lastUpdatedTime": _INSTANT,
         }
     )
+    if ended:  # with `?redeem=true` alone; null: none came of it
+        shown["properties"]["tokens"] = _or_null(_ref("TokenAnswer"))
+    return shown
 
 
 def _word(longest: int) -> Json:

@@ -70,6 +70,12 @@ def demand_proof(authorization: str, ceremony_id: str, code_challenge: str | Non
         raise RefusedError("proof_required", headers={"WWW-Authenticate": SCHEME})
 
 
+def verifier_of(authorization: str) -> str:
+    """The verifier that the header shows, whatever it proves; "" if it shows none."""
+    match = _AUTHORIZATION.fullmatch(authorization)
+    return match[2] if match else ""
+
+
 async def proof_of(world: World, req: HttpRequest, client: Any) -> Proof:
     """The ended ceremony, however it ended, whose proof key the caller shows, for as long as a session lasts.
 

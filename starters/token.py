@@ -96,6 +96,16 @@ async def _by_code(asked: _Request) -> Mapping[str, Any]:
     return _answer(issued, asked.jkt)
 
 
+async def tokens_for(
+    world: World, client: Any, application: Application, form: Form, jkt: str | None
+) -> Mapping[str, Any]:
+    """What the application has for a code, with its parameters in `form`; the caller has seen who asks.
+
+    Raises OAuthError, and DirectoryUnavailable, StoreUnavailable, KeysUnavailable, AuditUnavailable.
+    """
+    return await _by_code(_Request(world, client, application, form, jkt))
+
+
 async def _sign_in(client: Any, code: str) -> SignIn:
     """The completed sign-in for an application whose id the code is. Raises GrantRefused."""
     status = await client.get_status(code) if kind_of(code) is Kind.AUTHENTICATION else None

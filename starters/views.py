@@ -4,6 +4,7 @@ The extension's own answers carry the instance's input and management URLs whose
 is copied from them but what is named here.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -32,9 +33,12 @@ def links(ceremony_id: str) -> dict[str, str]:
     }
 
 
-def status_response(ceremony_id: str, status: Any) -> HttpResponse:
-    """The status contract over HTTP: 200 when the ceremony has ended, else 202 with where and when to ask again."""
-    body = ceremony_view(ceremony_id, status)
+def status_response(ceremony_id: str, status: Any, more: Mapping[str, Any] | None = None) -> HttpResponse:
+    """The status contract over HTTP: 200 when the ceremony has ended, else 202 with where and when to ask again.
+
+    `more`: further members.
+    """
+    body = {**ceremony_view(ceremony_id, status), **(more or {})}
     if is_finished(status):
         return json_response(body)
     headers = {"Location": status_path(ceremony_id), "Retry-After": str(RETRY_AFTER_SECONDS)}
@@ -83,6 +87,17 @@ def output_of(ceremony_id: str, status: Any) -> Mapping[str, Any]:
         "unknown_credential_id": None,
         "at": instant(status.last_updated_time),
     }
+
+
+def start_of(status: Any) -> dict[str, Any] | None:
+    """What the ceremony was started with, out of a status that shows it; None for what cannot be read."""
+    start = status.input_ if status else None
+    if isinstance(start, str):  # as the SDK's client has sent it: a JSON text, inside the JSON of the status
+        try:
+            start = json.loads(start)
+        except ValueError:
+            return None
+    return start if isinstance(start, dict) else None
 
 
 def public_output(ceremony_id: str, status: Any) -> dict[str, Any]:

@@ -31,13 +31,21 @@ class Exchange:
 
     def sign_in(self, passkey: Passkey) -> str:
         """A sign-in that the application itself starts; its code."""
+        return str(self.answer(passkey).body["instanceId"])
+
+    def answer(self, passkey: Passkey, *, redeem: bool = False) -> Answer:
+        """A sign-in that the application itself starts, completed; `redeem`: with its tokens."""
         body = {"client_id": "sample", "code_challenge": challenge_of(self.verifier)}
         started = expect(ceremonies.start(self.url, "authentication", body), 202)
         response = authenticator.get(passkey, ceremonies.options_of(self.url, started), origin=self.url)
         headers = {"Authorization": f"Ceremony {started.body['id']}:{self.verifier}"}
-        answer = ceremonies.respond(self.url, started.body["id"], response, headers=headers)
-        assert ceremonies.finished(self.url, answer).outcome == "completed"
-        return str(started.body["id"])
+        path = f"/ceremonies/{started.body['id']}/response"
+        if redeem:
+            headers |= {"DPoP": self._proof(path)}
+            path += "?redeem=true"
+        answer = ceremonies.finished(self.url, call(self.url, "POST", path, response, headers=headers))
+        assert answer.outcome == "completed"
+        return answer
 
     def post(self, path: str, form: dict[str, str]) -> Answer:
         """A form with a new proof; made again with the nonce, if one is asked for."""
@@ -49,7 +57,7 @@ class Exchange:
                 return answer
         raise AssertionError(f"the nonce is not taken: {answer}")
 
-    def _post(self, path: str, form: dict[str, str]) -> Answer:
+    def _proof(self, path: str) -> str:
         claims = {
             "htm": "POST",
             "htu": self.url + path,
@@ -58,6 +66,10 @@ class Exchange:
         }
         made = proof({**claims, **({"nonce": self.nonce} if self.nonce else {})}, key=self.key)
         self.sent.append(made)
+        return made
+
+    def _post(self, path: str, form: dict[str, str]) -> Answer:
+        made = self._proof(path)
         headers = {"Content-Type": "application/x-www-form-urlencoded", "DPoP": made}
         answer = call(self.url, "POST", path, urllib.parse.urlencode(form).encode(), headers=headers)
         if isinstance(answer.body, dict):

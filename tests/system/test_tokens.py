@@ -68,6 +68,14 @@ def test_a_sign_in_becomes_a_session_and_ends(host: RunningHost, passkey: Passke
     assert findings(host.state.parent, wanted) == []
 
 
+def test_an_answer_that_redeems_has_the_tokens(host: RunningHost, passkey: Passkey) -> None:
+    """With the outcome, where the application has started the sign-in itself."""
+    shop = Exchange(host.url)
+    shop.redeem("authentication-" + "0" * 32)  # for the nonce
+    tokens = shop.answer(passkey, redeem=True).body["tokens"]
+    expect(shop.revoke(expect(shop.refresh(tokens["refresh_token"]), 200).body["refresh_token"]), 200)
+
+
 def test_a_hundred_refreshes_at_once_give_one_successor(host: RunningHost, passkey: Passkey) -> None:
     """Over HTTP: one generation further, no dead session, and it goes on."""
     shop = Exchange(host.url)
