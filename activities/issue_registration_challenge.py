@@ -19,13 +19,14 @@ async def issue_registration_challenge(world: World, request: Json) -> Json:
     it makes another challenge; the ceremony knows the one whose result the history kept, and no other counts.
     """
     person: str = request["person"]
+    name, display_name = await _names(world, person)
     public_key = options.creation_options(
         world.settings,
         challenge=options.new_challenge(world.random_bytes),
         deadline_seconds=request["deadline_seconds"],
         user_handle=await _user_handle(world, person),
-        name=person,
-        display_name=await _display_name(world, person),
+        name=name,
+        display_name=display_name,
         exclude=await own_credentials(world.store, person),
         mediation=request.get("mediation", "modal"),
     )
@@ -57,10 +58,12 @@ async def _remember_username(world: World, person: str) -> None:
         await usernames.remember(world.store, token, person)
 
 
-async def _display_name(world: World, person: str) -> str:
-    """What the browser shows. Whether the person may register is asked later, when it counts."""
+async def _names(world: World, person: str) -> tuple[str, str]:
+    """What the browser shows: what they are called to sign in, and what they are called. Whether the person may register is asked later, when it counts."""
     try:
         known = await world.directory.find(person)
     except DirectoryUnavailable:
         known = None
-    return person if known is None else known.display_name
+    if known is None:
+        return person, person
+    return known.username or person, known.display_name

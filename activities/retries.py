@@ -5,7 +5,12 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from passkeys.errors import DirectoryUnavailable, StoreUnavailable
+from passkeys.errors import (
+    DirectoryExhausted,
+    DirectoryMisconfigured,
+    DirectoryUnavailable,
+    StoreUnavailable,
+)
 from passkeys.world import World
 
 Json = dict[str, Any]
@@ -27,6 +32,8 @@ def retried(step: Step) -> Step:
         for pause_s in PAUSES_S:
             try:
                 return await step(world, request)
+            except (DirectoryExhausted, DirectoryMisconfigured):
+                raise  # the adapter has asked for as long as a person can wait; or asking does not help
             except TRANSIENT:
                 await asyncio.sleep(pause_s)
         return await step(world, request)

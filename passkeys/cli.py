@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
+import ssl
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -17,9 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from passkeys import audit, cli_keys, cli_metadata, recoveries, tickets
-from passkeys.directory import load_static
+from passkeys.directories.asking import Sender
+from passkeys.directories.configuration import Surroundings, load_directory
 from passkeys.embedded import EmbeddedStore
-from passkeys.errors import AuditBroken, AuditFault, KeysUnavailable, SettingsError, StoreDamaged, StoreError
+from passkeys.errors import (
+    AuditBroken,
+    AuditFault,
+    DirectoryUnavailable,
+    KeysUnavailable,
+    SettingsError,
+    StoreDamaged,
+    StoreError,
+)
 from passkeys.holdings import is_credential_id, record_of
 from passkeys.settings import Settings, load
 from passkeys.store import Store
@@ -130,7 +140,20 @@ async def _issue_ticket(
             2,
             f"--seconds must be between 1 and {MAX_TICKET_SECONDS} (30 days). A ticket is a right to enrol.",
         )
-    person = await load_static(settings.directory).find(arguments.person)
+    senders: list[Sender] = []
+
+    def sender(tls: ssl.SSLContext | None) -> Sender:
+        senders.append(Sender(tls=tls))
+        return senders[-1]
+
+    around = Surroundings(open_keys(settings.keys), clock, random_bytes, sender=sender)
+    try:
+        person = await load_directory(settings.directory, around).find(arguments.person)
+    except DirectoryUnavailable as away:
+        return _fail(3, str(away))
+    finally:
+        for used in senders:
+            await used.close()
     if person is None:
         return _fail(
             2, f"The directory knows no {arguments.person!r}. See PASSKEYS_DIRECTORY in docs/settings.md."

@@ -6,6 +6,7 @@ What it changes is recorded in the audit by the app's next turn of the keys (PAS
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -29,6 +30,11 @@ def add_commands(
         parents=[state],
         help="publish the next key now; it signs as soon as everybody can have it (PASSKEYS_KEY_PUBLISH_SECONDS)",
     )
+    actions.add_parser(
+        "create",
+        parents=[state],
+        help="make a key for a directory's client, and print the public half to register there",
+    )
     removing = actions.add_parser(
         "remove", parents=[state], help="remove a key at once: tokens that it has signed count no more"
     )
@@ -44,6 +50,9 @@ async def run(
     clock: Callable[[], datetime],
 ) -> int:
     """Run one action. Exit code 0: done; 2: there is no such key. Raises StoreError, KeysUnavailable."""
+    if arguments.action == "create":
+        print(json.dumps({"keys": [await keys.create()]}, indent=2))
+        return 0
     signing = SigningKeys(store, keys, settings, clock=clock)
     if arguments.action == "list":
         ring = await signing.ring()

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -32,12 +33,18 @@ class PersonStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person as the directory knows them now. `claims` are JSON-native."""
+    """A person as the directory knows them now. `claims` are JSON-native.
+
+    `sessions_valid_from`: whatever they signed in to before is to be over; None: nothing is. `username`: what they are called
+    where an id tells nobody anything; None: the id will do.
+    """
 
     id: str
     display_name: str
     status: PersonStatus
     claims: Mapping[str, Any]
+    sessions_valid_from: datetime | None = None
+    username: str | None = None
 
 
 def has_role(person: Person, role: str) -> bool:

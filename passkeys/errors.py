@@ -392,6 +392,16 @@ class AuditUnavailable(PasskeysError):
     code = "audit_unavailable"
 
 
+class DirectoryExhausted(DirectoryUnavailable):
+    """It was asked for as long as a person can wait, or is known to be away. Asking again at once helps nobody."""
+
+
+class DirectoryMisconfigured(DirectoryUnavailable):
+    """It answered, and not to us: a permission, a client or an address is wrong. Until that is mended nobody signs in."""
+
+    code = "directory_misconfigured"
+
+
 class KeysUnavailable(PasskeysError):
     """A private key could not be used, made or read. `problem` says what to look at; nothing of the key is in it."""
 

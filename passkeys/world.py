@@ -15,7 +15,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_origin
 from passkeys import decoy_key
 from passkeys.applications import Application, load_applications
 from passkeys.conformance import ConformanceDirectory
-from passkeys.directory import Directory, load_static
+from passkeys.directories.configuration import Surroundings, load_directory
+from passkeys.directory import Directory
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import SettingsError
 from passkeys.issuer_keys import IssuerKeys
@@ -68,18 +69,19 @@ class World:
 def open_world(
     settings: Settings, *, clock: Callable[[], datetime], random_bytes: Callable[[int], bytes]
 ) -> World:
-    """The world of the local profile: the embedded store and the static directory, with a conformance run's people.
+    """The world of the local profile: the embedded store, and the people of a file or of a company directory, with a conformance run's people.
 
     Raises SettingsError (the files of the directory, of issuers and of applications are wrong) and StoreError (the store
     does not open).
     """
     # Before the store is opened: they may be wrong.
-    people, issuers, applications = _all_of(
-        lambda: load_static(settings.directory),
+    keys = open_keys(settings.keys)
+    around = Surroundings(keys, clock, random_bytes)
+    directory, issuers, applications = _all_of(
+        lambda: load_directory(settings.directory, around),
         lambda: load_issuers(settings.issuers),
         lambda: load_applications(settings.applications),
     )
-    directory: Directory = people
     if settings.conformance:
         directory = ConformanceDirectory(directory)
     return World(
@@ -88,7 +90,7 @@ def open_world(
         directory=directory,
         clock=clock,
         random_bytes=random_bytes,
-        keys=open_keys(settings.keys),
+        keys=keys,
         applications=applications,
         issuers={name: IssuerKeys(issuer, clock=clock) for name, issuer in issuers.items()},
     )

@@ -1,0 +1,187 @@
+"""A token for a provider's API by a key of ours: RFC 6749 §4.4 with private_key_jwt (RFC 7523), and DPoP (RFC 9449) when asked.
+
+The private key is in the home of keys, and its public half is registered at the provider (`python -m passkeys keys create`).
+The token is kept until a minute before its end, and asked for once, whoever waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from joserfc import jws
+from joserfc.jwk import ECKey
+
+from passkeys.directories.asking import Answer, Asking, Question, misconfigured
+from passkeys.key_home import KeyHome
+from passkeys.response import encode_base64url
+
+ASSERTION_SECONDS = 120
+RENEWED_BEFORE = 60
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who we are at a provider: the token endpoint, our client id there, the key that is registered, and what we ask for."""
+
+    endpoint: str
+    client_id: str
+    key_id: str
+    scope: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: str
+    kind: str
+    ends_at: float
+
+
+class ClientCredentials:
+    """The token of one client, and the headers of requests with it. `clock` tells aware times."""
+
+    def __init__(
+        self,
+        client: Client,
+        asking: Asking,
+        keys: KeyHome,
+        *,
+        clock: Callable[[], datetime],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._client = client
+        self._asking = asking
+        self._keys = keys
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._token: _Token | None = None
+        self._getting: asyncio.Task[_Token] | None = None
+        # For this process alone: a token that is bound to it is worth nothing elsewhere.
+        self._proof_key = ECKey.import_key(generate_private_key(SECP256R1()))
+        self._demands_proof = False
+        self._nonces: dict[str, str] = {}
+
+    async def headers(self, method: str, url: str) -> dict[str, str]:
+        """What authorizes one request. Raises DirectoryExhausted, DirectoryMisconfigured, KeysUnavailable."""
+        token = self._token
+        if token is None or token.ends_at - RENEWED_BEFORE <= self._now():
+            if self._getting is None or self._getting.done():
+                self._getting = asyncio.create_task(self._get())
+            token = await asyncio.shield(self._getting)
+        headers = {"Authorization": f"{token.kind} {token.text}", "Accept": "application/json"}
+        if token.kind == "DPoP":
+            headers["DPoP"] = self._proof(method, url, token=token.text)
+        return headers
+
+    def heard(self, url: str, answer: Answer) -> bool:
+        """Take what an answer says about tokens; whether asking again may help: a nonce is told, or a token has ended early."""
+        if (nonce := answer.headers.get("dpop-nonce")) is not None:
+            known, self._nonces[_origin(url)] = self._nonces.get(_origin(url)), nonce
+            if answer.status in (400, 401) and known != nonce:
+                return True
+        if answer.status == 401 and self._token is not None:
+            self._token = None
+            return True
+        return False
+
+    async def _get(self) -> _Token:
+        client = self._client
+        for _ in range(3):
+            answer = await self._asking.ask(self._request)
+            if self.heard(client.endpoint, answer):
+                self._demands_proof = True
+                continue
+            body = answer.body if isinstance(answer.body, dict) else {}
+            error = str(body.get("error", ""))[:64]
+            if error in {"invalid_dpop_proof", "use_dpop_nonce"} and not self._demands_proof:
+                self._demands_proof = True
+                continue
+            if answer.status == 200 and isinstance(body.get("access_token"), str):
+                kind = "DPoP" if str(body.get("token_type", "")).lower() == "dpop" else "Bearer"
+                seconds = body.get("expires_in")
+                life = seconds if isinstance(seconds, int) and not isinstance(seconds, bool) else 300
+                self._token = _Token(body["access_token"], kind, self._now() + life)
+                return self._token
+            raise misconfigured(
+                self._asking.name, f"no token for client {client.client_id}: status {answer.status} {error}"
+            )
+        raise misconfigured(
+            self._asking.name, f"no token for client {client.client_id}: its proof is refused"
+        )
+
+    async def _request(self) -> Question:
+        client, now = self._client, int(self._now())
+        claims = {
+            "iss": client.client_id,
+            "sub": client.client_id,
+            "aud": client.endpoint,
+            "iat": now,
+            "exp": now + ASSERTION_SECONDS,
+            "jti": encode_base64url(self._random_bytes(16)),
+        }
+        header = {"alg": "ES256", "typ": "JWT", "kid": client.key_id}
+        signed = f"{_part(header)}.{_part(claims)}"
+        signature = encode_base64url(await self._keys.sign(client.key_id, signed.encode()))
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": _ASSERTION_TYPE,
+            "client_assertion": f"{signed}.{signature}",
+            **({"scope": client.scope} if client.scope else {}),
+        }
+        proof = {"DPoP": self._proof("POST", client.endpoint)} if self._demands_proof else {}
+        return Question("POST", client.endpoint, {**_FORM, **proof}, urlencode(form).encode())
+
+    def _proof(self, method: str, url: str, *, token: str | None = None) -> str:
+        """RFC 9449 §4.2."""
+        nonce = self._nonces.get(_origin(url))
+        claims: dict[str, Any] = {
+            "jti": encode_base64url(self._random_bytes(16)),
+            "htm": method,
+            "htu": url.partition("?")[0],
+            "iat": int(self._now()),
+            **({"nonce": nonce} if nonce else {}),
+        }
+        if token is not None:
+            claims["ath"] = encode_base64url(hashlib.sha256(token.encode("ascii")).digest())
+        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self._proof_key.as_dict(private=False)}
+        return jws.serialize_compact(header, json.dumps(claims).encode(), self._proof_key)
+
+    def _now(self) -> float:
+        return self._clock().timestamp()
+
+
+async def authorized(
+    asking: Asking, credentials: ClientCredentials, url: str, *, method: str = "GET"
+) -> Answer:
+    """The answer to a request of this client's; asked once more where a fresh token or a nonce may help.
+
+    Raises DirectoryExhausted, DirectoryMisconfigured: 401 or 403 all the same, or what no right request gets.
+    """
+
+    async def question() -> Question:
+        return Question(method, url, await credentials.headers(method, url))
+
+    answer = await asking.ask(question)
+    if credentials.heard(url, answer):
+        answer = await asking.ask(question)
+        credentials.heard(url, answer)
+    if answer.status not in (200, 404):
+        raise misconfigured(asking.name, f"status {answer.status}: see what the client may do there")
+    return answer
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/", 3)[:3])
+
+
+def _part(members: dict[str, Any]) -> str:
+    return encode_base64url(json.dumps(members, separators=(",", ":")).encode())

@@ -1,0 +1,64 @@
+"""Tokens for Azure's own APIs, without a secret in any setting: the app's managed identity asks for them.
+
+In Azure that is the managed identity alone. On a developer's machine, whoever is signed in to the Azure command line.
+A token is kept here until a few minutes before its end: with azure-identity 1.27.0 each call of a credential for App Service was
+seen to ask the platform again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from passkeys.errors import PasskeysError
+
+Token = Callable[[str], Awaitable[str]]
+"""A bearer token for a scope, such as https://graph.microsoft.com/.default. Raises IdentityUnavailable."""
+
+RENEWED_BEFORE = 300
+# One of these is there wherever Azure gives the app an identity: App Service and Functions; Arc; Cloud Shell.
+_ENDPOINTS = ("IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT")
+
+
+class IdentityUnavailable(PasskeysError):
+    """Azure gave no token: the app has no identity, or it could not be asked."""
+
+    code = "identity_unavailable"
+
+
+def credential_of(client_id: str | None, environ: Mapping[str, str] = os.environ) -> Any:
+    """The asynchronous credential of azure-identity that is right here; `client_id` is of a user-assigned identity."""
+    from azure.identity.aio import AzureCliCredential, ManagedIdentityCredential
+
+    if any(environ.get(name) for name in _ENDPOINTS) or environ.get("WEBSITE_INSTANCE_ID"):
+        return ManagedIdentityCredential(client_id=client_id)
+    return AzureCliCredential()
+
+
+def tokens_of(credential: Any, *, now: Callable[[], float] = time.time) -> Token:
+    """What gives bearer tokens by the credential. `now` is seconds since 1970."""
+    from azure.core.exceptions import AzureError
+
+    known: dict[str, Any] = {}
+    asking: dict[str, asyncio.Lock] = {}
+
+    async def token(scope: str) -> str:
+        async with asking.setdefault(scope, asyncio.Lock()):
+            if scope not in known or known[scope].expires_on - RENEWED_BEFORE <= now():
+                known[scope] = await asked(scope)
+            found: str = known[scope].token
+            return found
+
+    async def asked(scope: str) -> Any:
+        try:
+            return await credential.get_token(scope)
+        except (AzureError, OSError, ValueError) as error:
+            # The message may quote what the endpoint answered; its class says enough.
+            raise IdentityUnavailable(
+                f"No token for {scope} ({type(error).__name__}). See that the app has a managed identity."
+            ) from None
+
+    return token
