@@ -220,7 +220,7 @@ async def _known(world: World, person: str, auth_time: datetime) -> Person:
     known = await world.directory.find(person)
     if known is None or known.status is not PersonStatus.ACTIVE:
         raise GrantRefused(GrantRefusal.PERSON_GONE, person=person)
-    valid_from: datetime | None = getattr(known, "sessions_valid_from", None)
+    valid_from = known.sessions_valid_from
     if valid_from is not None and valid_from > auth_time:
         raise GrantRefused(GrantRefusal.SIGNED_OUT_THERE, person=person)
     return known
