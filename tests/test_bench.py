@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench import verification
+from bench import tokens, verification
 from bench.verification import OURS, OURS_JSON, SIGNATURE, SIGNERS, THEIRS, THEIRS_JSON, Row
 from passkeys.algorithms import ALGORITHMS
 from passkeys.attestation import ALL_FORMATS
@@ -49,3 +49,9 @@ def test_the_report_has_a_line_for_each_row() -> None:
     assert cost == cost
     for _, row in ROWS:
         assert any(line.startswith(f"| {row.name} |") for line in lines)
+
+
+def test_every_side_of_the_tokens_bench_accepts() -> None:
+    """What is timed is a good token and a good proof."""
+    for side in tokens.sides().values():
+        side()
