@@ -40,6 +40,7 @@ from orchestrators.rotate_keys import rotate_keys
 from passkeys.settings import load
 from passkeys.world import bind, open_world
 from starters.authenticators import authenticator_icon
+from starters.authorize import authorize
 from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
 from starters.conformance import (
     assertion_options,
@@ -161,6 +162,7 @@ for route, starter in (
 for route, page in (
     ("/", home),
     ("assets/{*path}", asset),
+    ("authorize", bind(world, authorize)),
     ("operations", operations_page),
     ("openapi.json", bind(world, openapi)),
     ("authenticators/{aaguid}/icon", bind(world, authenticator_icon)),

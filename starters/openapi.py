@@ -7,6 +7,7 @@ from typing import Any
 
 from passkeys.ceremony import CEREMONY_ID, Stage
 from starters.authenticators import AAGUID
+from starters.openapi_authorize import AUTHORIZE_PATHS
 from starters.openapi_conformance import CONFORMANCE_PATHS, CONFORMANCE_SCHEMAS
 from starters.openapi_oauth import OAUTH_PATHS, OAUTH_SCHEMAS, redeeming
 from starters.openapi_schemas import PERSON_ID, SCHEMAS
@@ -572,6 +573,7 @@ def document(*, conformance: bool = False) -> Json:
             **_paths(),
             **_life_paths(),
             **_recovery_paths(),
+            **AUTHORIZE_PATHS,
             **OAUTH_PATHS,
             **(CONFORMANCE_PATHS if conformance else {}),
         },

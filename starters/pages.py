@@ -1,7 +1,9 @@
 """The pages: files of `web/`, served as they are, with the headers that keep everything foreign out."""
 
 import hashlib
+import html
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +58,19 @@ async def asset(req: HttpRequest) -> HttpResponse:
         return _file(req, path)
 
     return await by_method(req, {"GET": get})
+
+
+def filled(path: str, contents: Mapping[str, str], *, status: int = 200) -> HttpResponse:
+    """A page with the content of its `<meta name="…" content="">` elements: made for one request, and kept nowhere."""
+    file = WEB / path
+    page, _ = _content(file, file.stat().st_mtime_ns)
+    text = page.decode()
+    for name, content in contents.items():
+        empty = f'<meta name="{name}" content="">'
+        assert empty in text
+        text = text.replace(empty, f'<meta name="{name}" content="{html.escape(content)}">')
+    headers = {**PAGE_HEADERS, "Cache-Control": "no-store", "Content-Type": MEDIA_TYPES[".html"]}
+    return HttpResponse(text, status_code=status, headers=headers)
 
 
 def _file(req: HttpRequest, path: str) -> HttpResponse:

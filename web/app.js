@@ -1,14 +1,14 @@
 /**
  * The page on which a person enrols, signs in, and looks after their passkeys. It decides what happens; how a ceremony runs is in
- * conduct.js, what is shown in views.js and passkeys.js, what failures mean in outcomes.js and browser_failures.js.
+ * attempt.js and conduct.js, what is shown in views.js and passkeys.js, what failures mean in outcomes.js and browser_failures.js.
  *
  * Nothing is stored: ticket, person and session live in this module until the page goes away.
  */
 
+import { attempt } from "./attempt.js";
 import { canAutofill, createPasskey, obstacle, usePasskey } from "./authenticator.js";
 import { createAutofill } from "./autofill.js";
 import { begin, cancel } from "./ceremony.js";
-import { conduct } from "./conduct.js";
 import { needsSignIn } from "./credentials_api.js";
 import { endingOf } from "./outcomes.js";
 import { createPasskeys } from "./passkeys.js";
@@ -245,35 +245,22 @@ async function run(kind, { start, ask: prompt, done, repeat, home, stale }) {
   if (current) return;
   const stop = new AbortController();
   current = { id: null, stop };
-  let attachment = "";
-  let made = ""; // the id of the passkey that has answered here
-  views.showCeremony(kind);
   try {
-    await endUpgrade();
-    const ceremony = await start();
-    current.id = ceremony.id;
-    views.showReference(ceremony.id);
-    if (stop.signal.aborted) await cancel(ceremony.id).catch(() => {});
-    stop.signal.throwIfAborted();
-    views.showDeadline(ceremony.expiresAtMs);
-    views.showStage(kind, "awaiting_authenticator");
-    const output = await conduct(ceremony, {
-      ask: async (options, { signal }) => {
-        const answer = await prompt(options, { signal });
-        attachment = answer.authenticatorAttachment ?? "";
-        made = answer.id;
-        return answer;
+    const { ceremony, output, answer } = await attempt(kind, {
+      start: async () => {
+        await endUpgrade();
+        return start();
       },
+      prompt,
       signal: stop.signal,
-      onStage: (stage) => views.showStage(kind, stage),
-      onConnection: views.showConnection,
+      onStarted: (id) => (current.id = id),
     });
     current = null;
-    if (output.outcome === "completed" && kind === "registration" && output.credential_id !== made) {
+    if (output.outcome === "completed" && kind === "registration" && output.credential_id !== answer?.id) {
       if (session) passkeys.refresh();
       return end(endingOf(kind, { output: { ...output, outcome: "other_passkey" } }), { repeat, home });
     }
-    if (output.outcome === "completed") return done(ceremony, output, attachment);
+    if (output.outcome === "completed") return done(ceremony, output, answer?.authenticatorAttachment ?? "");
     if (output.outcome === "rejected" && kind === "authentication") signalRejected(ceremony);
     end(endingOf(kind, { output }), { repeat, home });
   } catch (error) {

@@ -13,8 +13,8 @@ const RENEW_BEFORE_MS = 10_000;
 const ENOUGH_MS = 60_000; // what a person needs at a prompt; a ceremony with less left is not handed on
 const AFTER_FAILURE_MS = 30_000;
 
-/** @param {{onPicked: (ceremony: object, answer: object) => void}} page */
-export function createAutofill({ onPicked }) {
+/** `body`: what else the ceremony is started with. @param {{onPicked: (ceremony: object, answer: object) => void, body?: object}} page */
+export function createAutofill({ onPicked, body = {} }) {
   let stop = null; // AbortController of the running request, or null
   let running = Promise.resolve();
   let ready = null; // the ceremony held ready, or null
@@ -23,7 +23,7 @@ export function createAutofill({ onPicked }) {
     while (!signal.aborted) {
       await visible(signal);
       try {
-        ready = await begin("authentication", { mediation: "conditional" });
+        ready = await begin("authentication", { ...body, mediation: "conditional" });
       } catch (error) {
         await pause(Math.max(error.retryAfterSeconds * 1000, AFTER_FAILURE_MS), signal);
         continue;

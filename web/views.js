@@ -1,10 +1,9 @@
-/** The views of the sign-in page: which one is shown, and what stands in it. What happens is decided in app.js. */
+/** The views of the pages on which somebody signs in: which one is shown, and what stands in it. What happens is decided in app.js and authorize.js. */
 
 import { countDown } from "./countdown.js";
 import { fillFacts, made, tell } from "./elements.js";
 import { createStages } from "./stages.js";
 
-const VIEWS = ["sign-in", "enrol", "ceremony", "outcome", "signed-in"];
 const TITLES = { "sign-in": "Sign in", enrol: "Create your passkey", ceremony: "In progress", "signed-in": "Signed in" };
 const LEADS = {
   registration: {
@@ -21,6 +20,7 @@ const LEADS = {
 const CALM = ["canceled", "rate_limited", "expired"];
 
 const $ = (id) => document.getElementById(id);
+const VIEWS = ["sign-in", "enrol", "ceremony", "outcome", "signed-in"].filter((view) => $(view)); // a page need not have all
 const stages = createStages($("stages"), announce);
 
 let stopCountdown = () => {};
@@ -34,13 +34,13 @@ export function announce(sentence) {
   $("announcer").textContent = sentence;
 }
 
-/** `note`: what has just happened, where the person may not have seen it. */
-export function showSignIn({ focus = true, note = "" } = {}) {
+/** `note`: what has just happened, where the person may not have seen it. `title`: of the document. */
+export function showSignIn({ focus = true, note = "", title } = {}) {
   stages.reset("authentication");
   showReference(null);
   $("account").value = "";
   tell($("sign-in-note"), note);
-  show("sign-in", { focus });
+  show("sign-in", { focus, title });
 }
 
 export function showEnrol({ focus = true } = {}) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from passkeys.credentials import StandingState
+from tests.browser import asking
 from tests.browser.standings import decide
 from tests.browser.visitor import Visitor, visiting
 from tests.hosts import FUNCTION_KEY
@@ -284,6 +285,18 @@ def ticket(visitor: Visitor) -> None:
     visitor.heading("A new start for Ada Lovelace")
 
 
+def application(visitor: Visitor) -> None:
+    visitor.consents(False)
+    visitor.go(asking.path(login_hint="ada"))
+    visitor.heading("Sign in to Sample application")
+
+
+def application_unknown(visitor: Visitor) -> None:
+    visitor.expects_failed_loads = True
+    visitor.go(asking.path(client_id="nobody"))
+    visitor.heading("This sign-in cannot go on")
+
+
 VIEWS: Mapping[str, Callable[[Visitor], None]] = {
     view.__name__: view
     for view in (
@@ -291,5 +304,6 @@ VIEWS: Mapping[str, Callable[[Visitor], None]] = {
         enrolled, signed_in, passkeys_of_every_standing, renaming, renamed, removing, removing_the_last, removed, still_you,
         stepped_up, passkeys_unreachable, outdated, gate, key_refused, listed, detail, people, person, disabling,
         not_an_operator, recovery_waits, recovery_to_confirm, recovery_not_confirmed, recovery_confirmed, ticket,
+        application, application_unknown,
     )
 }  # fmt: skip
