@@ -19,7 +19,12 @@ from passkeys.assurance import Assurance, assurance_of, meets
 from passkeys.authorization import Authorization
 from passkeys.credentials import CredentialRecord, StandingState
 from passkeys.directory import Person, PersonStatus
-from passkeys.errors import DirectoryUnavailable, PasskeysError, StoreUnavailable
+from passkeys.errors import (
+    DirectoryMisconfigured,
+    DirectoryUnavailable,
+    PasskeysError,
+    StoreUnavailable,
+)
 from passkeys.families import Opening
 from passkeys.family_rows import Family, name_of
 from passkeys.holdings import record_of, standing_of, state_of
@@ -208,8 +213,9 @@ async def _claims(
         return still, family.claims_at, False
     try:
         known = await _known(world, family.person, family.auth_time)
-    except DirectoryUnavailable:
-        if age > STALE:
+    except DirectoryUnavailable as away:
+        # One that answers, and not to us, will not come back by itself: nothing rides on that.
+        if age > STALE or isinstance(away, DirectoryMisconfigured):
             raise
         return still, family.claims_at, True
     return _roles(known, application), now, False

@@ -16,7 +16,7 @@ from passkeys.acts import Act
 from passkeys.credentials import StandingState
 from passkeys.directory import DEMO_PEOPLE, Person, PersonStatus
 from passkeys.dpop import thumbprint
-from passkeys.errors import AuditUnavailable, DirectoryUnavailable
+from passkeys.errors import AuditUnavailable, DirectoryMisconfigured, DirectoryUnavailable
 from passkeys.proof import challenge_of
 from passkeys.world import World
 from starters.token import token
@@ -371,6 +371,33 @@ async def test_a_directory_that_cannot_be_asked(
     assert (response.status_code, error_of(response)) == (503, "temporarily_unavailable")
     directory.answer = known
     assert (await refreshed(shops, client, body["refresh_token"])).status_code == 200
+
+
+async def test_a_directory_that_does_not_answer_to_us_fails_closed(
+    shops: World, client: FakeClient, clock: Clock, directory: Directory
+) -> None:
+    """A permission that is gone is not an outage: its last word counts for nothing."""
+    body = await redeemed(shops, client)
+    known, directory.answer = directory.answer, DirectoryMisconfigured("the test says so")
+    clock.advance(301)
+    assert (await refreshed(shops, client, body["refresh_token"])).status_code == 503
+    directory.answer = known
+    assert (await refreshed(shops, client, body["refresh_token"])).status_code == 200
+
+
+async def test_who_must_sign_in_again_by_the_directorys_word_must(
+    shops: World, client: FakeClient, clock: Clock, directory: Directory
+) -> None:
+    """Sessions of before are over there, and here; what is signed in to afterwards is not."""
+    body = await redeemed(shops, client)
+    assert isinstance(directory.answer, Person)
+    directory.answer = replace(directory.answer, sessions_valid_from=NOW)
+    clock.advance(301)
+    assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
+    assert await families.list_families(shops, "ada") == []
+    code = "authentication-" + "3" * 32
+    has_ended(client, code, authorization=ASKED, age=-300)
+    assert await redeemed(shops, client, code=code)
 
 
 @pytest.mark.parametrize("state", [StandingState.DISABLED, StandingState.STEP_UP])
