@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +23,9 @@ from passkeys.errors import SettingsError
 from passkeys.issuer_keys import IssuerKeys
 from passkeys.issuers import load_issuers
 from passkeys.key_home import KeyHome
+from passkeys.key_vault import KeyVault
 from passkeys.local_keys import LocalKeys
+from passkeys.managed_identity import credential_of
 from passkeys.models import Models
 from passkeys.settings import Settings, is_address
 from passkeys.signing_keys import SigningKeys
@@ -97,9 +100,9 @@ def open_world(
 
 
 def open_keys(home: str) -> KeyHome:
-    """The home of private keys that PASSKEYS_KEYS names. Nothing is read yet. Raises SettingsError."""
+    """The home of private keys that PASSKEYS_KEYS names. Nothing is read yet."""
     if is_address(home):
-        raise SettingsError((f"PASSKEYS_KEYS={home!r}: Key Vault is not there yet; name a folder.",))
+        return KeyVault(home, credential_of(None), random_bytes=secrets.token_bytes)
     return LocalKeys(Path(home))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import stat
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,12 @@ from joserfc.jws import deserialize_compact, serialize_compact
 from passkeys.errors import KeysUnavailable
 from passkeys.jwks import read_key_set, verified_payload
 from passkeys.key_home import SECRETS, KeyHome
+from passkeys.key_vault import KeyVault
 from passkeys.local_keys import LocalKeys
 from passkeys.response import encode_base64url
+from tests.fakes.key_vault import Credential, vault
 from tests.passkeys.key_homes import MemoryKeys
+from tests.passkeys.worlds import CountedBytes
 
 HOMES: dict[str, Callable[[Path], KeyHome]] = {
     "folder": lambda folder: LocalKeys(folder / "keys"),
@@ -26,9 +29,19 @@ HOMES: dict[str, Callable[[Path], KeyHome]] = {
 HEADER = encode_base64url(b'{"alg":"ES256"}')
 
 
-@pytest.fixture(params=list(HOMES))
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> KeyHome:
-    return HOMES[request.param](tmp_path)
+@pytest.fixture(params=[*HOMES, "key vault"])
+async def home(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyHome]:
+    if request.param in HOMES:
+        yield HOMES[request.param](tmp_path)
+        return
+    async with vault(tmp_path) as (running, options):
+        found = KeyVault(running.url, Credential(), random_bytes=CountedBytes(), sleep=_soon, **options)
+        yield found
+        await found.close()
+
+
+async def _soon(_: float) -> None:
+    pass
 
 
 async def test_a_signature_is_one_that_the_published_key_verifies(home: KeyHome) -> None:
