@@ -12,6 +12,7 @@ import azure.functions as func
 
 from activities.append_audit import append_audit
 from activities.change_credential import change_credential
+from activities.change_session import change_session
 from activities.end_sessions import end_sessions
 from activities.find_leaver import find_leaver
 from activities.issue_authentication_challenge import issue_authentication_challenge
@@ -29,6 +30,7 @@ from activities.verify_registration import verify_registration
 from entities.audit_log import audit_log
 from entities.rate_limiter import rate_limiter
 from orchestrators.administer_credential import administer_credential
+from orchestrators.administer_session import administer_session
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.end_access import end_access
 from orchestrators.flush_audit import flush_audit
@@ -39,6 +41,7 @@ from orchestrators.register_passkey import register_passkey
 from orchestrators.rotate_keys import rotate_keys
 from passkeys.settings import load
 from passkeys.world import bind, open_world
+from starters.application_sessions import session_of_application, sessions
 from starters.authenticators import authenticator_icon
 from starters.authorize import authorize
 from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
@@ -58,6 +61,11 @@ from starters.operations_credentials import (
     operations_credentials,
 )
 from starters.operations_recoveries import operations_recoveries, operations_recovery_ticket
+from starters.operations_sessions import (
+    operations_session_end,
+    operations_sessions,
+    operations_sessions_end,
+)
 from starters.pages import asset, home, operations_page
 from starters.related import well_known_passkey_endpoints, well_known_webauthn
 from starters.server_metadata import well_known_oauth_authorization_server
@@ -89,6 +97,7 @@ for orchestrator in (
     authenticate_passkey,
     recover_account,
     administer_credential,
+    administer_session,
     end_access,
     issue_recovery_ticket,
     flush_audit,
@@ -111,6 +120,7 @@ for activity in (
     record_recovery,
     redeem_recovery,
     change_credential,
+    change_session,
     find_leaver,
     end_sessions,
     append_audit,
@@ -130,6 +140,8 @@ for route, starter in (
     ("credentials", bind(world, credentials)),
     ("credentials/{id}", bind(world, credential)),
     ("token", bind(world, token)),
+    ("sessions", bind(world, sessions)),
+    ("sessions/{sid}", bind(world, session_of_application)),
     ("revoke", bind(world, revoke)),
     ("healthz", bind(world, healthz)),
 ):
@@ -151,6 +163,9 @@ for route, starter in (
     ("operations/credentials", bind(world, operations_credentials)),
     ("operations/credentials/{id}/disable", bind(world, operations_credential_disable)),
     ("operations/credentials/{id}/enable", bind(world, operations_credential_enable)),
+    ("operations/sessions", bind(world, operations_sessions)),
+    ("operations/sessions/end", bind(world, operations_sessions_end)),
+    ("operations/sessions/{sid}/end", bind(world, operations_session_end)),
     ("operations/recoveries", bind(world, operations_recoveries)),
     ("operations/recoveries/{id}/ticket", bind(world, operations_recovery_ticket)),
     ("operations/metadata", bind(world, operations_metadata)),

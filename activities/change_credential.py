@@ -1,6 +1,6 @@
 """Make one administrative change to one credential: rename, remove, disable or enable it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from activities.retries import Json, retried
@@ -19,6 +19,7 @@ from passkeys.credentials import (
     usage_name,
 )
 from passkeys.errors import AlreadyExists, Changed
+from passkeys.families import revoke_made_with
 from passkeys.holdings import USABLE, holdings_of, marker_of, record_of
 from passkeys.response import decode_base64url
 from passkeys.store import Document
@@ -26,14 +27,17 @@ from passkeys.world import World
 
 UNKNOWN = "credential_unknown"
 LAST = "last_credential"
+MAX_TOLD = 64
 
 
 @retried
 async def change_credential(world: World, request: Json) -> Json:
     """Make the change, once.
 
+    Sessions with applications that were made with a credential which can no longer sign in are ended, too.
+
     request: {"act_id", "act", "credential_id", "person": whose it must be | null for an operator's act, "by", "reason",
-    "name", "last"}; result: {"changed": true, "person": whose it is, "reason": null} or {"changed": false, "person",
+    "name", "last"}; result: {"changed": true, "person": whose it is, "reason": null}, with "sessions" that were ended if there were such, or {"changed": false, "person",
     "reason": credential_unknown | last_credential}.
 
     Every write is one that may be made again: run again after a crash between any two, the act goes on where it was.
@@ -94,10 +98,11 @@ async def _remove(world: World, request: Json) -> Json:
         tombstone = Standing(StandingState.REMOVED, None, None, _now(world), request["act_id"], holder=holder)
         if await _decide(world, request, tombstone, document):
             break
+    sessions = await _end_sessions(world, request, person)
     await world.store.delete(credential_name(credential_id))
     await world.store.delete(usage_name(credential_id))
     await world.store.delete(marker_name(person, credential_id))
-    return _changed(person)
+    return _changed(person, sessions)
 
 
 async def _stand(world: World, request: Json, state: StandingState) -> Json:
@@ -116,7 +121,10 @@ async def _stand(world: World, request: Json, state: StandingState) -> Json:
             _overruled(standing, state),
         )
         if await _decide(world, request, decided, document):
-            return _changed(record.person)
+            usable = state is not StandingState.DISABLED
+            return _changed(
+                record.person, [] if usable else await _end_sessions(world, request, record.person)
+            )
 
 
 def _overruled(before: Standing, state: StandingState) -> str | None:
@@ -169,8 +177,15 @@ async def _others_left(world: World, person: str, credential_id: str) -> bool:
     )
 
 
-def _changed(person: str) -> Json:
-    return {"changed": True, "person": person, "reason": None}
+async def _end_sessions(world: World, request: Json, person: str) -> list[str]:
+    """End what the person has signed in to with it; as far as they fit an entry of the audit, which those are."""
+    ended = await revoke_made_with(world, person, request["credential_id"], f"credential_{request['act']}")
+    return [family.sid for family in ended][:MAX_TOLD]
+
+
+def _changed(person: str, sessions: Sequence[str] = ()) -> Json:
+    told = {"sessions": list(sessions)} if sessions else {}
+    return {"changed": True, "person": person, "reason": None, **told}
 
 
 def _refused(request: Json, reason: str) -> Json:

@@ -1,6 +1,7 @@
 """Record a verified credential, and use up the right that allowed it: a ticket, a session, or a token."""
 
 from contextlib import suppress
+from datetime import datetime
 
 from activities.retries import Json, retried
 from passkeys.credentials import (
@@ -16,6 +17,7 @@ from passkeys.credentials import (
 from passkeys.decoys import is_decoy
 from passkeys.directory import IdentityKey
 from passkeys.errors import AlreadyExists, StoreUnavailable
+from passkeys.families import signed_out_everywhere_at
 from passkeys.grants import Granted, use_session
 from passkeys.holdings import record_of, standing_of, state_of
 from passkeys.identities import Enrolled, use_token
@@ -29,7 +31,7 @@ async def record_credential(world: World, request: Json) -> Json:
     """Store the credential for the person, once.
 
     request: {"ceremony_id", "person", "ticket": digest | null, "credential" (of verify_registration)}, and without
-    a ticket "session", the ceremony that allows it, and "session_credential", or "token", its digest, and "identity";
+    a ticket "session", the ceremony that allows it, when that ended "session_at", and "session_credential", or "token", its digest, and "identity";
     result: {"recorded": true} or {"recorded": false, "reason": ticket_missing | ticket_unknown | ticket_used |
     ticket_not_theirs | session_ended | session_used | token_used | identity_taken | credential_exists |
     credential_decoy}.
@@ -90,6 +92,7 @@ async def _use_right(world: World, request: Json, record: CredentialRecord) -> s
             world.store,
             session=request["session"],
             session_credential=request.get("session_credential"),
+            session_over=await _signed_out_since(world, record.person, request.get("session_at")),
             now=world.clock(),
             **used_for,
         )
@@ -101,6 +104,12 @@ async def _use_right(world: World, request: Json, record: CredentialRecord) -> s
         )
         return None if enrolled is Enrolled.ENROLLED else enrolled.value
     return "ticket_missing"
+
+
+async def _signed_out_since(world: World, person: str, began: str | None) -> bool:
+    """Whether the person has signed out everywhere since their session began."""
+    signed_out_at = await signed_out_everywhere_at(world, person)
+    return began is not None and signed_out_at is not None and datetime.fromisoformat(began) <= signed_out_at
 
 
 async def _taken(world: World, record: CredentialRecord) -> bool:

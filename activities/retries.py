@@ -9,6 +9,7 @@ from passkeys.errors import (
     DirectoryExhausted,
     DirectoryMisconfigured,
     DirectoryUnavailable,
+    KeysUnavailable,
     StoreUnavailable,
 )
 from passkeys.world import World
@@ -16,7 +17,7 @@ from passkeys.world import World
 Json = dict[str, Any]
 Step = Callable[[World, Json], Awaitable[Json]]
 
-TRANSIENT = (StoreUnavailable, DirectoryUnavailable)
+TRANSIENT = (StoreUnavailable, DirectoryUnavailable, KeysUnavailable)
 # A person waits behind this: under a second in all, and the last try is a clear answer.
 PAUSES_S = (0.05, 0.15, 0.5)
 

@@ -22,7 +22,8 @@ _RECORDED = ("act_id", "act", "by", "credential_id", "reason")
 class Doing:
     """What differs between acts: the activity that does it, what of the input it is given, what more is recorded of that.
 
-    The activity's result: {"changed": bool, "person": whose it is | null, "reason": why it was refused | null}.
+    The activity's result: {"changed": bool, "person": whose it is | null, "reason": why it was refused | null}, and "sessions",
+    the ids of those that were ended by it, if there were such.
     """
 
     activity: str
@@ -45,6 +46,7 @@ def act(context: DurableOrchestrationContext, doing: Doing) -> Step:
             "v": 1,
             **{name: request[name] for name in (*_RECORDED, *doing.recorded)},
             "person": ended.get("person", request["person"]),
+            **({"sessions": ended["sessions"]} if ended.get("sessions") else {}),
             "outcome": ended["outcome"],
             "code": ended["reason"],  # `reason` is the one that was given for the act
             "at": at,
@@ -69,4 +71,5 @@ def _steps(context: DurableOrchestrationContext, request: Json, doing: Doing) ->
     asked = {name: request[name] for name in doing.given}
     (change,) = yield from all_of(context, [context.call_activity(doing.activity, asked)])
     outcome = ActOutcome.COMPLETED if change["changed"] else ActOutcome.REFUSED
-    return {"outcome": outcome.value, "reason": change["reason"], "person": change["person"]}
+    told = {"sessions": change["sessions"]} if "sessions" in change else {}
+    return {"outcome": outcome.value, "reason": change["reason"], "person": change["person"], **told}

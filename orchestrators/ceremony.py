@@ -16,6 +16,7 @@ them null or, in an instance that began before there was such a member, absent:
     username            the token of the name that a sign-in began with (passkeys/usernames.py)
     session             the ceremony whose session authorized a registration
     session_credential  the credential that it was made with
+    session_at          when that ceremony ended
     details             what is being approved; shown to whoever holds the id
     recovery            the recovery that the ticket was issued for
     token               the digest of the access token that authorized a registration (passkeys/access_tokens.py)
@@ -56,7 +57,7 @@ def _new_credential(request: Json, answer: Json, verdict: Json) -> Json:  # noqa
     """A credential, and the right by which it may be: a ticket, a session, or a token."""
     right = {
         "ticket": request["ticket"],
-        **_said(request, ("session", "session_credential", "token", "identity")),
+        **_said(request, ("session", "session_credential", "session_at", "token", "identity")),
     }
     return {**_said(request, _TOLD), **right, "credential": verdict["credential"]}
 

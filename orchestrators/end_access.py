@@ -53,7 +53,8 @@ class _Run:
 
     def act_id(self, act: Act, what: str) -> str:
         """The id of one act of this run: the same when it is run again from the top."""
-        return derived_act_id(act, self.request["cause"], self.request["person"], what)
+        told = (self.request[name] for name in ("cause", "person", "seen_at"))
+        return derived_act_id(act, *told, what)
 
     def record(self, act: Act, what: str, **told: Any) -> None:
         """One entry."""

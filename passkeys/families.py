@@ -178,8 +178,11 @@ async def find(world: World, text: str, *, newest: bool = False) -> Family | Non
     return await _if_alive(world, family)
 
 
-async def by_sid(world: World, sid: object) -> Family | None:
-    """The living family that an access token calls `sid`. Raises StoreUnavailable, StoreDamaged."""
+async def by_sid(world: World, sid: object, *, alive: bool = True) -> Family | None:
+    """The living family that an access token calls `sid`; without `alive`, also one that is over.
+
+    Raises StoreUnavailable, StoreDamaged.
+    """
     session = refresh_tokens.session_of_sid(sid)
     if session is None:
         return None
@@ -189,7 +192,9 @@ async def by_sid(world: World, sid: object) -> Family | None:
         return None
     holder = documents.load(name, document.data, lambda members: bytes.fromhex(members["holder"]))
     found = await _load(world.store, FamilyId(holder, session))
-    return None if found is None else await _if_alive(world, found[0])
+    if found is None or not alive:
+        return None if found is None else found[0]
+    return await _if_alive(world, found[0])
 
 
 async def row_of(world: World, family_id: FamilyId) -> Family | None:
@@ -231,6 +236,18 @@ async def revoke_all(world: World, person: str, reason: str) -> list[Family]:
     alive = await list_families(world, person)
     await signouts.sign_out(world.store, holder, world.clock())
     return [family for family in alive if await revoke(world, family, reason)]
+
+
+async def revoke_made_with(world: World, person: str, credential_id: str, reason: str) -> list[Family]:
+    """End those that the person has opened with this passkey; which were alive. Raises StoreUnavailable.
+
+    One that is being opened meanwhile is found out at its first refresh.
+    """
+    return [
+        family
+        for family in await list_families(world, person)
+        if family.credential_id == credential_id and await revoke(world, family, reason)
+    ]
 
 
 async def signed_out_everywhere_at(world: World, person: str) -> datetime | None:

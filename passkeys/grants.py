@@ -24,7 +24,7 @@ class Granted(StrEnum):
     """What became of using a session."""
 
     GRANTED = "granted"
-    ENDED = "session_ended"  # its credential has been removed or disabled since, or was never theirs
+    ENDED = "session_ended"  # its person has signed out, or its credential was removed or disabled, or was never theirs
     USED = "session_used"  # this ceremony has recorded another credential
 
 
@@ -43,16 +43,20 @@ async def use_session(
     *,
     session: str,
     session_credential: str | None,
+    session_over: bool,
     person: str,
     ceremony_id: str,
     credential_id: str,
     now: datetime,
 ) -> Granted:
-    """Use the session for this credential of this ceremony. Again for the same: GRANTED again, whatever came since."""
+    """Use the session for this credential of this ceremony. Again for the same: GRANTED again, whatever came since.
+
+    `session_over`: its person has signed out everywhere since it began.
+    """
     name = f"grants/{ceremony_id}.json"
     document = await store.get(name)
     if document is None:
-        if not await _still_good(store, session_credential, person):
+        if session_over or not await _still_good(store, session_credential, person):
             return Granted.ENDED
         grant = Grant(session, person, credential_id, now.isoformat())
         with suppress(

@@ -17,10 +17,19 @@ ORCHESTRATORS: Mapping[Act, str] = {
     Act.DISABLE: "administer_credential",
     Act.ENABLE: "administer_credential",
     Act.RECOVERY_TICKET_ISSUED: "issue_recovery_ticket",
+    Act.SESSION_REVOKED: "administer_session",
+    Act.SIGNED_OUT_EVERYWHERE: "administer_session",
 }
 # What an act is refused for, as the caller is told it.
 _TOLD = frozenset(
-    {"credential_unknown", "last_credential", "recovery_expired", "recovery_not_yours", "ticket_shown"}
+    {
+        "credential_unknown",
+        "last_credential",
+        "recovery_expired",
+        "recovery_not_yours",
+        "session_unknown",
+        "ticket_shown",
+    }
 )
 
 
@@ -35,7 +44,7 @@ async def act(
     reason: str | None = None,
     name: str | None = None,
     last: bool = False,
-    **besides: str,
+    **besides: str | None,
 ) -> None:
     """Have it done, in the name of `by`; `person`: whose the credential must be, None for an operator's act.
 

@@ -111,6 +111,7 @@ async def _right_of_session(world: World, req: HttpRequest, client: Any) -> dict
         "person": session.person,
         "session": session.ceremony_id,
         "session_credential": session.credential_id,
+        "session_at": session.at.isoformat(),
     }
 
 
@@ -259,6 +260,7 @@ async def open_ceremony(
     username: str | None = None,
     session: str | None = None,
     session_credential: str | None = None,
+    session_at: str | None = None,
     recovery: str | None = None,
     token: str | None = None,
     identity: Mapping[str, Any] | None = None,
@@ -295,6 +297,7 @@ async def open_ceremony(
         "username": username,
         "session": session,
         "session_credential": session_credential,
+        "session_at": session_at,
         "recovery": recovery,
         "token": token,
         "identity": identity,

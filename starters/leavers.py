@@ -7,6 +7,7 @@ looked at. What follows is durable and nobody waits for it; who is refused sees 
 import hashlib
 import json
 import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 from passkeys.acts import ActOutcome, Leaving
@@ -17,6 +18,8 @@ from starters.views import instant, output_of
 from starters.waiting import is_finished
 
 ORCHESTRATOR = "end_access"
+# How long a session that keeps asking is not looked at again while the directory is in doubt.
+DOUBTED_AGAIN = timedelta(minutes=10)
 log = logging.getLogger("starters.leavers")
 
 
@@ -36,7 +39,7 @@ async def leave(world: World, client: Any, person: str, *, cause: str) -> None:
     }
     try:
         status = await client.get_status(instance_id)
-        if not status or _has_failed(status):
+        if not status or _is_due_again(status, world.clock()):
             await client.start_new(ORCHESTRATOR, instance_id, request)
     except Exception as failure:  # noqa: BLE001 -- the SDK raises no narrower class
         log.warning("Could not start to end somebody's access: %r", failure)
@@ -56,8 +59,11 @@ async def leave_if_refused(world: World, client: Any, ceremony_id: str, status: 
         await leave(world, client, output["refused_person"], cause=ceremony_id)
 
 
-def _has_failed(status: Any) -> bool:
+def _is_due_again(status: Any, now: datetime) -> bool:
+    """Whether it has come to nothing: it failed; or the directory was in doubt, some time ago."""
     if not is_finished(status):
         return False
     output = status.output
-    return not isinstance(output, dict) or output.get("outcome") == ActOutcome.FAILED
+    outcome = output.get("outcome") if isinstance(output, dict) else ActOutcome.FAILED
+    in_doubt = outcome == ActOutcome.REFUSED
+    return outcome == ActOutcome.FAILED or (in_doubt and now - status.last_updated_time > DOUBTED_AGAIN)

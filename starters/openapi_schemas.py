@@ -38,11 +38,12 @@ def _ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _or_null(schema: Json) -> Json:
+def or_null(schema: Json) -> Json:
+    """The schema, or null."""
     return {"oneOf": [{"type": "null"}, schema]}
 
 
-def _object(properties: Json, *, optional: tuple[str, ...] = (), closed: bool = True) -> Json:
+def object_of(properties: Json, *, optional: tuple[str, ...] = (), closed: bool = True) -> Json:
     """An object of which every member is there but the `optional` ones; `closed`: and no other."""
     shape: Json = {
         "type": "object",
@@ -52,7 +53,7 @@ def _object(properties: Json, *, optional: tuple[str, ...] = (), closed: bool = 
     return {**shape, "additionalProperties": False} if closed else shape
 
 
-_CUSTOM_STATUS = _object(
+_CUSTOM_STATUS = object_of(
     {
         "v": _VERSION,
         "stage": {
@@ -65,9 +66,9 @@ _CUSTOM_STATUS = _object(
     },
     optional=("publicKey", "expiresAt", "details"),
 )
-_PERSON = _object({"id": _TEXT, "display_name": _TEXT})
+_PERSON = object_of({"id": _TEXT, "display_name": _TEXT})
 _PUBLIC_REASONS = sorted({reason for outcome in Outcome if (reason := public_reason(outcome)) is not None})
-_OUTPUT = _object(
+_OUTPUT = object_of(
     {
         "v": _VERSION,
         "kind": _KIND,
@@ -76,7 +77,7 @@ _OUTPUT = _object(
             "enum": [None, *_PUBLIC_REASONS],
             "description": "Uniform: the exact one is told to operators.",
         },
-        "person": _or_null(_PERSON),
+        "person": or_null(_PERSON),
         "credential_id": {"type": ["string", "null"]},
         "step_up": {
             "type": ["boolean", "null"],
@@ -90,19 +91,19 @@ _OUTPUT = _object(
 
 def _ceremony(*, ended: bool) -> Json:
     running = ["Pending", "Running", "Suspended", "ContinuedAsNew"]
-    shown = _object(
+    shown = object_of(
         {
             "name": _KIND,
             "instanceId": _ID,
             "runtimeStatus": {"enum": sorted(FINISHED) if ended else running},
-            "customStatus": _or_null(_CUSTOM_STATUS),
+            "customStatus": or_null(_CUSTOM_STATUS),
             "output": _ref("Output") if ended else {"type": "null"},
             "createdTime": _INSTANT,
             "lastUpdatedTime": _INSTANT,
         }
     )
     if ended:  # with `?redeem=true` alone; null: none came of it
-        shown["properties"]["tokens"] = _or_null(_ref("TokenAnswer"))
+        shown["properties"]["tokens"] = or_null(_ref("TokenAnswer"))
     return shown
 
 
@@ -126,11 +127,11 @@ _CODE_CHALLENGE: Json = {
 
 # What an application says of itself at the start of a sign-in (passkeys/authorization.py).
 _APPLICATIONS: Json = {
-    "client_id": _or_null({"type": "string", "description": "The application that the sign-in is for."}),
-    "redirect_uri": _or_null(
+    "client_id": or_null({"type": "string", "description": "The application that the sign-in is for."}),
+    "redirect_uri": or_null(
         {"type": "string", "description": "Where its person is sent back to: one that is registered."}
     ),
-    "resource": _or_null(
+    "resource": or_null(
         {"type": "string", "description": "Which of its audiences the tokens are for (RFC 8707)."}
     ),
     "application_challenge": {
@@ -141,7 +142,7 @@ _APPLICATIONS: Json = {
         "oneOf": [{"type": "null"}, _PROOF_KEY],
         "description": "The thumbprint of the key that its tokens are to be bound to (RFC 9449 §10).",
     },
-    "acr_values": _or_null(
+    "acr_values": or_null(
         {"type": "string", "description": "One of these must be met (OIDC Core §3.1.2.1): phr, phrh."}
     ),
 }
@@ -149,14 +150,14 @@ _APPLICATIONS: Json = {
 
 def _response(required: Json, optional: Json) -> Json:
     """RegistrationResponseJSON and AuthenticationResponseJSON (WebAuthn L3 §5.1), as far as anybody reads them."""
-    return _object(
+    return object_of(
         {
             "id": _word(encoded_length(MAX_CREDENTIAL_ID)),
             "rawId": _base64url(MAX_CREDENTIAL_ID),
             "type": _word(MAX_WORD),
-            "authenticatorAttachment": _or_null(_word(MAX_WORD)),
+            "authenticatorAttachment": or_null(_word(MAX_WORD)),
             "clientExtensionResults": {"type": "object"},
-            "response": _object({**required, **optional}, optional=tuple(optional), closed=False),
+            "response": object_of({**required, **optional}, optional=tuple(optional), closed=False),
         },
         optional=("authenticatorAttachment", "clientExtensionResults"),
         closed=False,
@@ -168,7 +169,7 @@ _URL: Json = {"type": "string", "format": "uri"}
 _CREDENTIAL: Json = {
     "id": _CREDENTIAL_ID,
     "name": {"type": ["string", "null"], "description": "What its person calls it."},
-    "authenticator": _object(
+    "authenticator": object_of(
         {
             "aaguid": _TEXT,
             "name": {"type": ["string", "null"], "description": "What people call the model."},
@@ -177,7 +178,7 @@ _CREDENTIAL: Json = {
         }
     ),
     "createdAt": _INSTANT,
-    "lastUsedAt": _or_null(_INSTANT),
+    "lastUsedAt": or_null(_INSTANT),
     "synced": {"type": "boolean", "description": "May leave its device (backup eligible)."},
     "backedUp": {"type": "boolean"},
     "transports": {"type": "array", "items": _TEXT},
@@ -187,18 +188,20 @@ _CREDENTIAL: Json = {
 _OPERATOR_CREDENTIAL: Json = {
     **_CREDENTIAL,
     "person": _TEXT,
-    "decision": _or_null(
-        _object({"reason": {"type": ["string", "null"]}, "by": {"type": ["string", "null"]}, "at": _INSTANT})
+    "decision": or_null(
+        object_of(
+            {"reason": {"type": ["string", "null"]}, "by": {"type": ["string", "null"]}, "at": _INSTANT}
+        )
     ),
 }
 _OWNER: Json = {"rpId": _TEXT, "userId": {"type": ["string", "null"]}}
 # WebAuthn L3 §5.1.10: the options of signalAllAcceptedCredentials() and signalCurrentUserDetails().
-_SIGNALS = _object(
+_SIGNALS = object_of(
     {
-        "allAcceptedCredentials": _object(
+        "allAcceptedCredentials": object_of(
             {**_OWNER, "allAcceptedCredentialIds": {"type": "array", "items": _CREDENTIAL_ID}}
         ),
-        "currentUserDetails": _object({**_OWNER, "name": _TEXT, "displayName": _TEXT}),
+        "currentUserDetails": object_of({**_OWNER, "name": _TEXT, "displayName": _TEXT}),
     }
 )
 _OPERATOR_CEREMONY: Json = {
@@ -211,10 +214,10 @@ _OPERATOR_CEREMONY: Json = {
     "createdTime": _INSTANT,
     "lastUpdatedTime": _INSTANT,
 }
-_STEP = _object({"at": _INSTANT, "source": {"enum": ["history", "audit"]}, "step": _TEXT, "detail": _TEXT})
+_STEP = object_of({"at": _INSTANT, "source": {"enum": ["history", "audit"]}, "step": _TEXT, "detail": _TEXT})
 
 _COUNT: Json = {"type": "integer", "minimum": 0}
-_METADATA = _object(
+_METADATA = object_of(
     {
         "no": {**_COUNT, "description": "The BLOB's serial number."},
         "nextUpdate": {"type": "string", "format": "date"},
@@ -223,7 +226,7 @@ _METADATA = _object(
         "keptAt": {**_INSTANT, "description": "Since when this BLOB counts."},
     }
 )
-_METADATA_REFRESH = _object(
+_METADATA_REFRESH = object_of(
     {
         "runtimeStatus": {"type": "string"},
         "lastUpdatedTime": _INSTANT,
@@ -258,7 +261,7 @@ SCHEMAS: Json = {
         "required": ["type", "title", "status", "detail", "code"],
         "additionalProperties": False,
     },
-    "StartRegistration": _object(
+    "StartRegistration": object_of(
         {
             "ticket": {
                 "type": "string",
@@ -279,11 +282,11 @@ SCHEMAS: Json = {
         optional=("ticket", "issuer", "mediation", "code_challenge"),
         closed=False,
     ),
-    "StartAuthentication": _object(
+    "StartAuthentication": object_of(
         {
             "mediation": _MEDIATION,
             "code_challenge": _CODE_CHALLENGE,
-            "username": _or_null(
+            "username": or_null(
                 {
                     "type": "string",
                     "minLength": 1,
@@ -297,7 +300,7 @@ SCHEMAS: Json = {
         optional=("mediation", "code_challenge", "username", *_APPLICATIONS),
         closed=False,
     ),
-    "StartRecovery": _object(
+    "StartRecovery": object_of(
         {
             "person": PERSON_ID,
             "reason": {
@@ -310,11 +313,11 @@ SCHEMAS: Json = {
         },
         closed=False,
     ),
-    "TakeTicket": _object(
+    "TakeTicket": object_of(
         {"code_verifier": {"type": "string", "pattern": "^[A-Za-z0-9._~-]{43,128}$", "writeOnly": True}},
         closed=False,
     ),
-    "Ticket": _object({"ticket": _TEXT, "link": _URL, "expiresAt": _INSTANT}),
+    "Ticket": object_of({"ticket": _TEXT, "link": _URL, "expiresAt": _INSTANT}),
     "AuthenticatorResponse": {
         "anyOf": [_ref("RegistrationResponseJSON"), _ref("AuthenticationResponseJSON")]
     },
@@ -323,7 +326,7 @@ SCHEMAS: Json = {
             "clientDataJSON": _base64url(MAX_CLIENT_DATA),
             "attestationObject": _base64url(MAX_ATTESTATION_OBJECT),
         },
-        {"transports": _or_null({"type": "array", "items": _word(MAX_WORD), "maxItems": MAX_TRANSPORTS})},
+        {"transports": or_null({"type": "array", "items": _word(MAX_WORD), "maxItems": MAX_TRANSPORTS})},
     ),
     "AuthenticationResponseJSON": _response(
         {
@@ -331,7 +334,7 @@ SCHEMAS: Json = {
             "authenticatorData": _base64url(MAX_AUTHENTICATOR_DATA),
             "signature": _base64url(MAX_SIGNATURE),
         },
-        {"userHandle": _or_null(_base64url(MAX_USER_HANDLE))},
+        {"userHandle": or_null(_base64url(MAX_USER_HANDLE))},
     ),
     "PublicKeyOptions": {
         "description": "PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON (WebAuthn L3 §5).",
@@ -339,11 +342,11 @@ SCHEMAS: Json = {
         "properties": {"challenge": {"type": "string", "minLength": 43}},
         "required": ["challenge"],
     },
-    "CeremonyStarted": _object(
+    "CeremonyStarted": object_of(
         {
             "id": _ID,
             "kind": _KIND,
-            "status": _object({"v": _VERSION, "stage": {"enum": [*Stage, *Outcome]}}),
+            "status": object_of({"v": _VERSION, "stage": {"enum": [*Stage, *Outcome]}}),
             "publicKey": _ref("PublicKeyOptions"),
             "expiresAt": _INSTANT,
             "statusQueryGetUri": _PATH,
@@ -355,53 +358,55 @@ SCHEMAS: Json = {
     "CeremonyRunning": _ceremony(ended=False),
     "CeremonyEnded": _ceremony(ended=True),
     "Output": _OUTPUT,
-    "OperatorCeremonies": _object({"ceremonies": {"type": "array", "items": _object(_OPERATOR_CEREMONY)}}),
-    "OperatorCeremony": _object(
+    "OperatorCeremonies": object_of(
+        {"ceremonies": {"type": "array", "items": object_of(_OPERATOR_CEREMONY)}}
+    ),
+    "OperatorCeremony": object_of(
         {
             **_OPERATOR_CEREMONY,
             "timeline": {"type": "array", "items": _STEP},
             "audit": {"type": ["object", "null"], "description": "The audit entry, once there is one."},
         }
     ),
-    "Credential": _object(_CREDENTIAL),
-    "Credentials": _object(
+    "Credential": object_of(_CREDENTIAL),
+    "Credentials": object_of(
         {"credentials": {"type": "array", "items": _ref("Credential")}, "signals": _SIGNALS}
     ),
-    "CredentialRemoved": _object({"removed": _CREDENTIAL_ID, "signals": _SIGNALS}),
-    "RenameCredential": _object(
+    "CredentialRemoved": object_of({"removed": _CREDENTIAL_ID, "signals": _SIGNALS}),
+    "RenameCredential": object_of(
         {"name": {"type": "string", "minLength": 1, "maxLength": 64, "description": "Printable."}},
         closed=False,
     ),
-    "CeremonySignals": _object(
+    "CeremonySignals": object_of(
         {
             "rpId": _TEXT,
-            "unknownCredential": _or_null(_object({"rpId": _TEXT, "credentialId": _CREDENTIAL_ID})),
+            "unknownCredential": or_null(object_of({"rpId": _TEXT, "credentialId": _CREDENTIAL_ID})),
         }
     ),
-    "RelatedOrigins": _object({"origins": {"type": "array", "items": _TEXT, "minItems": 1}}),
-    "PasskeyEndpoints": _object({"enroll": _URL, "manage": _URL}),
-    "Reason": _object(
+    "RelatedOrigins": object_of({"origins": {"type": "array", "items": _TEXT, "minItems": 1}}),
+    "PasskeyEndpoints": object_of({"enroll": _URL, "manage": _URL}),
+    "Reason": object_of(
         {"reason": {"type": "string", "minLength": 1, "maxLength": 500, "description": _REASON}},
         closed=False,
     ),
-    "OperatorCredential": _object(_OPERATOR_CREDENTIAL),
-    "OperatorCredentials": _object(
+    "OperatorCredential": object_of(_OPERATOR_CREDENTIAL),
+    "OperatorCredentials": object_of(
         {"person": _TEXT, "credentials": {"type": "array", "items": _ref("OperatorCredential")}}
     ),
-    "OperatorMetadata": _object(
+    "OperatorMetadata": object_of(
         {
             "configured": {"type": "boolean"},
-            "metadata": _or_null(_METADATA),
-            "refresh": _or_null(_METADATA_REFRESH),
+            "metadata": or_null(_METADATA),
+            "refresh": or_null(_METADATA_REFRESH),
         }
     ),
-    "Ready": _object({"status": {"const": "ready"}, "missing": {"type": "array", "maxItems": 0}}),
-    "KeySet": _object(
+    "Ready": object_of({"status": {"const": "ready"}, "missing": {"type": "array", "maxItems": 0}}),
+    "KeySet": object_of(
         {
             "keys": {
                 "type": "array",
                 "minItems": 1,
-                "items": _object(
+                "items": object_of(
                     {
                         "kty": {"const": "EC"},
                         "crv": {"const": "P-256"},

@@ -137,6 +137,11 @@ PROBLEMS: Mapping[str, Kind] = {
         "There is no such passkey",
         "Read the ids with GET /credentials. A removed passkey does not come back.",
     ),
+    "session_unknown": Kind(
+        404,
+        "There is no such session with an application",
+        "Read the ids with GET /sessions. One that has ended is not there any more.",
+    ),
     "icon_unknown": Kind(
         404,
         "There is no picture of this authenticator",

@@ -16,6 +16,7 @@ from azure.functions import HttpRequest
 from passkeys.ceremony import Kind, Outcome, kind_of
 from passkeys.credentials import StandingState
 from passkeys.directory import Person, PersonStatus, has_role
+from passkeys.families import signed_out_everywhere_at
 from passkeys.holdings import USABLE, record_of, standing_of, state_of
 from passkeys.proof import proves
 from passkeys.world import World
@@ -122,6 +123,8 @@ async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool
     state = state_of(await standing_of(world.store, credential_id))
     if known is None or known.status is not PersonStatus.ACTIVE:
         raise invalid()
+    if await _is_over(world, known, proof.at):
+        raise invalid()
     if record is None or record.person != person or state not in USABLE:
         raise invalid()
     if fresh and (world.clock() - proof.at).total_seconds() > world.settings.fresh_seconds:
@@ -135,6 +138,13 @@ async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool
         user_verified=output.get("user_verified") is True,
         known=known,
     )
+
+
+async def _is_over(world: World, person: Person, at: datetime) -> bool:
+    """Whether the person has signed out everywhere since, here or at their identity provider."""
+    signed_out_at = await signed_out_everywhere_at(world, person.id)
+    ends: tuple[datetime | None, ...] = (signed_out_at, person.sessions_valid_from)
+    return any(end is not None and at <= end for end in ends)
 
 
 async def operator_of(world: World, req: HttpRequest, client: Any, *, fresh: bool) -> Session:

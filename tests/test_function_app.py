@@ -66,6 +66,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "authenticate_passkey",
         "recover_account",
         "administer_credential",
+        "administer_session",
         "end_access",
         "issue_recovery_ticket",
         "flush_audit",
@@ -94,7 +95,7 @@ def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, di
         re.findall(r'(?:call\(|call_activity\(\s*|activity=|issue=|verify=|record=)"(\w+)"', text)
     )
     entities = set(re.findall(r'EntityId\("(\w+)"', text))
-    assert len(activities) == 16
+    assert len(activities) == 17
     assert activities <= named(functions, "activityTrigger")
     assert entities == named(functions, "entityTrigger")
 
@@ -182,6 +183,9 @@ def test_operators_data_needs_a_key_and_nothing_else_does(functions: dict[str, d
         "operations_credentials",
         "operations_credential_disable",
         "operations_credential_enable",
+        "operations_sessions",
+        "operations_session_end",
+        "operations_sessions_end",
         "operations_recoveries",
         "operations_recovery_ticket",
         "operations_metadata",

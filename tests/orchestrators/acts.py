@@ -83,6 +83,22 @@ def ticket_of_recovery(result: dict[str, Any] | None) -> Callable[[], Execution]
     return script
 
 
+OF_SESSION = {"credential_id": None, "session": "c2Vzc2lvbi1vZi1hZGFzLg"}
+ENDED = {**CHANGED, "sessions": ["c2Vzc2lvbi1vZi1hZGFzLg"]}
+
+
+def session_changed(act: str, result: dict[str, Any], **said: Any) -> Callable[[], Execution]:
+    """The end of one session with an application, or of all."""
+
+    def script() -> Execution:
+        run = admitted(Execution("administer_session", act_request(act, **{**OF_SESSION, **said})))
+        run.later(milliseconds=20)
+        run.deliver(run.done("change_session", result))
+        return run
+
+    return script
+
+
 SHOWN = {"changed": False, "person": "ada", "reason": "ticket_shown"}
 BY_OPERATOR = {"person": None, "by": "grace", "reason": "reported lost"}
 
@@ -99,5 +115,13 @@ ACTS: dict[str, tuple[Callable[[], Execution], str, str | None]] = {
     "recovery_ticket_issued": (ticket_of_recovery(CHANGED), "completed", None),
     "recovery_ticket_shown": (ticket_of_recovery(SHOWN), "refused", "ticket_shown"),
     "recovery_ticket_failed": (ticket_of_recovery(None), "failed", "dependency_failed"),
+    "session_ended": (session_changed("session_revoked", ENDED), "completed", None),
+    "session_unknown": (
+        session_changed("session_revoked", {**UNKNOWN, "reason": "session_unknown"}),
+        "refused",
+        "session_unknown",
+    ),
+    "signed_out": (session_changed("signed_out_everywhere", ENDED, session=None), "completed", None),
+    "disabled_with_sessions": (lambda: changed(begun("disable", **BY_OPERATOR), ENDED), "completed", None),
     "failed_limiter": (limiter_failed, "failed", "dependency_failed"),
 }

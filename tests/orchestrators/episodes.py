@@ -20,6 +20,7 @@ from local_host.sdk import Response, run_orchestrator
 from local_host.walk import Outcome, walk
 from local_host.walk_state import Decision, Identity, Known
 from orchestrators.administer_credential import administer_credential
+from orchestrators.administer_session import administer_session
 from orchestrators.authenticate_passkey import authenticate_passkey
 from orchestrators.end_access import end_access
 from orchestrators.flush_audit import flush_audit
@@ -38,6 +39,7 @@ ORCHESTRATORS: dict[str, Function] = {
     "authenticate_passkey": authenticate_passkey,
     "recover_account": recover_account,
     "administer_credential": administer_credential,
+    "administer_session": administer_session,
     "end_access": end_access,
     "issue_recovery_ticket": issue_recovery_ticket,
     "flush_audit": flush_audit,
@@ -65,6 +67,7 @@ KNOWN = Known(
             "end_sessions",
             "record_recovery",
             "change_credential",
+            "change_session",
             "redeem_recovery",
             "append_audit",
             "load_metadata",

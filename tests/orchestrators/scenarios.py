@@ -79,6 +79,7 @@ def request(kind: str, **said: Any) -> dict[str, Any]:
         "username": None,
         "session": None,
         "session_credential": None,
+        "session_at": None,
         "recovery": None,
         "token": None,
         "identity": None,
@@ -142,7 +143,13 @@ def registration_completed() -> Execution:
 
 def registration_by_session() -> Execution:
     """No ticket: a session allows it, and conditionally."""
-    said = {"ticket": None, "session": SESSION, "session_credential": "b2xk", "mediation": "conditional"}
+    said = {
+        "ticket": None,
+        "session": SESSION,
+        "session_credential": "b2xk",
+        "session_at": "2026-01-01T11:59:00+00:00",
+        "mediation": "conditional",
+    }
     run = judge(answer(admit(start("registration", **said))), REGISTERED, CLAIMS)
     run.deliver(run.done("record_credential", {"recorded": True}))
     return run

@@ -7,7 +7,7 @@ import pytest
 from entities.audit_log import audit_log
 from passkeys.acts import ActOutcome
 from tests.entities.driver import DrivenEntity
-from tests.orchestrators.acts import ACTS, CHANGED, OF_RECOVERY, begun, changed
+from tests.orchestrators.acts import ACTS, CHANGED, ENDED, OF_RECOVERY, begun, changed
 from tests.orchestrators.episodes import Execution
 
 
@@ -32,20 +32,28 @@ def test_each_act_is_recorded_exactly_once(act: tuple[Execution, str, str | None
     ((entity, operation, entry),) = run.signals()
     assert (entity, operation) == ("@audit_log@02", "record")
     of_recovery = run.name == "issue_recovery_ticket"
+    of_session = run.name == "administer_session"
+    sessions = entry.pop("sessions", None)
     assert entry == {
         **({"recovery": run.request["recovery"]} if of_recovery else {}),
+        **({"session": run.request["session"]} if of_session else {}),
         "v": 1,
         "act_id": run.request["act_id"],
         "act": run.request["act"],
         "by": run.request["by"],
         "person": "ada",
-        "credential_id": None if of_recovery else "Y3JlZA",
+        "credential_id": None if of_recovery or of_session else "Y3JlZA",
         "reason": run.request["reason"],
         "outcome": outcome,
         "code": reason,
         "at": run.output["at"],
     }
     assert DrivenEntity(audit_log, "02").run(("record", entry), ("record", entry)) == [{"seq": 0}] * 2
+    assert sessions == (ENDED["sessions"] if _ended_sessions(run) else None)
+
+
+def _ended_sessions(run: Execution) -> bool:
+    return any(ENDED["sessions"][0] in str(event.get("Result")) for event in run.events)
 
 
 def test_nothing_is_changed_without_admission() -> None:

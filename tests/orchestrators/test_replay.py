@@ -198,6 +198,6 @@ def test_the_request_of_the_scenarios_is_the_starters() -> None:
     """The scenarios' input has the members that a starter writes (tests/starters compare the other side)."""
     assert set(request("authentication")) == {
         "v", "kind", "ceremony_id", "person", "ticket", "network", "deadline_seconds", "limits", "audit_shard",
-        "mediation", "code_challenge", "username", "session", "session_credential", "recovery", "token", "identity",
+        "mediation", "code_challenge", "username", "session", "session_credential", "session_at", "recovery", "token", "identity",
         "details", "wishes", "client_id", "authorization",
     }  # fmt: skip

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from activities.change_credential import change_credential
+from activities.change_session import change_session
 from activities.redeem_recovery import redeem_recovery
 from orchestrators.administer_credential import administer_credential
+from orchestrators.administer_session import administer_session
 from orchestrators.issue_recovery_ticket import issue_recovery_ticket
 from passkeys.acts import Act
 from passkeys.world import World
@@ -18,9 +20,14 @@ from tests.starters.fakes import FakeClient, instance
 
 ORCHESTRATORS: dict[str, Any] = {
     "administer_credential": administer_credential,
+    "administer_session": administer_session,
     "issue_recovery_ticket": issue_recovery_ticket,
 }
-ACTIVITIES: dict[str, Any] = {"change_credential": change_credential, "redeem_recovery": redeem_recovery}
+ACTIVITIES: dict[str, Any] = {
+    "change_credential": change_credential,
+    "change_session": change_session,
+    "redeem_recovery": redeem_recovery,
+}
 
 
 @dataclass

@@ -79,7 +79,17 @@ async def test_an_end_that_failed_is_started_again(world: World, client: FakeCli
     for status, again in (
         (instance(instance_id, "Running"), False),
         (instance(instance_id, "Completed", out={"outcome": "completed"}), False),
+        (instance(instance_id, "Completed", out={"outcome": None}), False),
         (instance(instance_id, "Completed", out={"outcome": "refused"}), False),
+        (
+            instance(
+                instance_id,
+                "Completed",
+                out={"outcome": "refused"},
+                lastUpdatedTime="2026-01-01T11:49:59Z",
+            ),
+            True,
+        ),
         (instance(instance_id, "Completed", out={"outcome": "failed"}), True),
         (instance(instance_id, "Failed", out="text"), True),
     ):
