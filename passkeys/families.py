@@ -21,7 +21,7 @@ from passkeys import documents, family_rows, refresh_tokens, signouts
 from passkeys.errors import AlreadyExists, Changed, StoreUnavailable
 from passkeys.family_rows import Family, Status
 from passkeys.refresh_rules import Verdict, is_alive, judge, judge_again
-from passkeys.refresh_tokens import FamilyId
+from passkeys.refresh_tokens import FamilyId, Shown
 from passkeys.store import Document, Store
 from passkeys.world import World
 
@@ -161,21 +161,30 @@ async def succeed(
     return Opened(after, _token(await _key(world), after), again=presented.verdict is Verdict.REPLAY)
 
 
+async def is_of_ours(world: World, text: str) -> bool:
+    """Whether we have made the token, whatever has become of its family. Raises StoreUnavailable, StoreDamaged, KeysUnavailable."""
+    return await _family_of(world, text) is not None
+
+
 async def find(world: World, text: str, *, newest: bool = False) -> Family | None:
     """The living family that the refresh token is of, whichever generation it is; `newest`: if it could still be used.
 
     Raises StoreUnavailable, StoreDamaged, KeysUnavailable.
     """
+    found = await _family_of(world, text)
+    if found is None or (newest and found[1].generation != found[0].generation):
+        return None
+    return await _if_alive(world, found[0])
+
+
+async def _family_of(world: World, text: str) -> tuple[Family, Shown] | None:
+    """The family of a token that we have made, and the token's parts."""
     shown = refresh_tokens.read(text)
     found = None if shown is None else await _load(world.store, shown.family)
     if shown is None or found is None or not found[0].refreshable:
         return None
-    family = found[0]
-    if not refresh_tokens.is_ours(await _key(world), shown, salt=family.salt):
-        return None
-    if newest and shown.generation != family.generation:
-        return None
-    return await _if_alive(world, family)
+    ours = refresh_tokens.is_ours(await _key(world), shown, salt=found[0].salt)
+    return (found[0], shown) if ours else None
 
 
 async def by_sid(world: World, sid: object, *, alive: bool = True) -> Family | None:

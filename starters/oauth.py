@@ -1,7 +1,7 @@
 """The edge of OAuth: what every request of an application's is read by, and every answer to one written by.
 
 A request is a form (RFC 6749 §3.2), of an application that is registered here, which proves that it is itself if it has a
-key (private_key_jwt), and that it holds the key which its tokens are bound to (DPoP, RFC 9449). Whatever is wrong is an
+key (private_key_jwt), and that it holds the key which its tokens are bound to (starters/possession.py). Whatever is wrong is an
 OAuthError: JSON with one of the codes that clients know, and for operators a line in the log with our own. Nothing of a
 token, a proof, an assertion or a verifier is in either.
 """
@@ -10,21 +10,17 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from azure.functions import HttpRequest, HttpResponse
 
-from passkeys import nonces, once
+from passkeys import once
 from passkeys.applications import Application
 from passkeys.client_assertions import TYPE, AssertionRefused, check_assertion, claimed_client
-from passkeys.dpop import Proof, check_proof
 from passkeys.errors import (
     AuditUnavailable,
     DirectoryUnavailable,
-    DpopRefusal,
-    DpopRefused,
     KeysUnavailable,
     StoreUnavailable,
 )
@@ -259,67 +255,3 @@ def _invalid_client(fact: str, description: str) -> OAuthError:
     log.warning("client_refused %s", fact)
     # RFC 6749 §5.2, RFC 9110 §11.6.1.
     return OAuthError("invalid_client", description, status=401, headers={"WWW-Authenticate": CLIENT_SCHEME})
-
-
-async def proof_of_possession(world: World, req: HttpRequest, application: Application) -> str | None:
-    """The thumbprint of the key that the request's DPoP proof is by, taken once; None: there is no proof, and none is needed.
-
-    Raises OAuthError: invalid_dpop_proof, use_dpop_nonce. And StoreUnavailable, KeysUnavailable.
-    """
-    proof = req.headers.get("dpop")
-    if proof is None:
-        if application.dpop_required:
-            raise OAuthError(
-                "invalid_dpop_proof", "Send a proof of possession in the header DPoP (RFC 9449)."
-            )
-        return None
-    key = await world.keys.secret("nonce") if world.settings.dpop_nonces else None
-    found, at = _checked(world, req, proof, key)
-    if not await once.first_time(world.store, once.PROOFS, whose=found.jkt, called=found.jti, at=at):
-        log.warning("dpop_refused dpop_replayed")
-        raise OAuthError("invalid_dpop_proof", "The proof has been used. Make a new one for each request.")
-    return found.jkt
-
-
-def _checked(world: World, req: HttpRequest, proof: str, key: bytes | None) -> tuple[Proof, datetime]:
-    """The good proof, and when it was made: by the nonce in it, or by its own word."""
-    now, times = world.clock(), list[datetime]()
-
-    def nonce_ok(nonce: str) -> bool:
-        time = None if key is None else nonces.time_of(key, nonce, at=now)
-        times.extend([] if time is None else [time])
-        return time is not None
-
-    try:
-        found = check_proof(
-            proof, method=req.method, url=_address(world, req), at=now, nonce_ok=nonce_ok if key else None
-        )
-    except DpopRefused as refused:
-        log.warning("dpop_refused %s", refused)
-        if key is not None and refused.code in (DpopRefusal.NONCE_MISSING, DpopRefusal.NONCE_REFUSED):
-            raise OAuthError(
-                "use_dpop_nonce",
-                "Make the proof again, with the nonce of the header DPoP-Nonce in it.",
-                headers={"DPoP-Nonce": nonces.nonce(key, now)},
-            ) from None
-        raise OAuthError(
-            "invalid_dpop_proof",
-            "The proof is not one of this request, made now, by a key of ES256 or Ed25519.",
-        ) from None
-    return found, times[-1] if times else found.issued_at
-
-
-async def next_nonce(world: World) -> dict[str, str]:
-    """The header that gives a client the nonce for its next proof (RFC 9449 §8.2). Raises KeysUnavailable."""
-    if not world.settings.dpop_nonces:
-        return {}
-    return {"DPoP-Nonce": nonces.nonce(await world.keys.secret("nonce"), world.clock())}
-
-
-def _address(world: World, req: HttpRequest) -> str:
-    """The request's own, without its query: at that origin of ours which it came to, by what a proxy says, or at the issuer."""
-    parts = urlsplit(req.url)
-    scheme = req.headers.get("x-forwarded-proto", parts.scheme)
-    origin = f"{scheme}://{req.headers.get('x-forwarded-host', parts.netloc)}".lower()
-    # Whoever makes it up chooses among our own origins alone.
-    return f"{origin if origin in world.settings.origins else world.settings.issuer}{parts.path}"

@@ -17,7 +17,8 @@ from passkeys.applications import Application
 from passkeys.authorization import Authorization
 from passkeys.ceremony import Outcome
 from passkeys.world import World
-from starters.oauth import OAuthError, next_nonce, proof_of_possession
+from starters.oauth import OAuthError
+from starters.possession import next_nonce, proof_of_possession
 from starters.problems import RefusedError
 from starters.sessions import verifier_of
 from starters.token import tokens_for

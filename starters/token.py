@@ -13,7 +13,7 @@ from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
 
-from passkeys import exchange
+from passkeys import exchange, families
 from passkeys.acts import BY_SERVICE, Act
 from passkeys.alerts import alert
 from passkeys.applications import Application
@@ -30,11 +30,10 @@ from starters.oauth import (
     answered,
     client_of,
     form_of,
-    next_nonce,
     oauth_response,
-    proof_of_possession,
     required,
 )
+from starters.possession import Possession, next_nonce, possession_of, take
 from starters.session_acts import record_refusal, record_session
 from starters.views import output_of
 from starters.waiting import is_finished
@@ -56,6 +55,8 @@ class _Request:
     application: Application
     form: Form
     jkt: str | None
+    # Not yet taken: what asks for nothing that there is, is not written down.
+    possession: Possession | None = None
 
 
 async def token(world: World, req: HttpRequest, client: Any) -> HttpResponse:
@@ -67,8 +68,8 @@ async def token(world: World, req: HttpRequest, client: Any) -> HttpResponse:
         grant = _GRANTS.get(required(form, "grant_type"))
         if grant is None:
             raise OAuthError("unsupported_grant_type", f"`grant_type` is one of: {', '.join(_GRANTS)}.")
-        jkt = await proof_of_possession(world, req, application)
-        asked = _Request(world, client, application, form, jkt)
+        shown = await possession_of(world, req, application)
+        asked = _Request(world, client, application, form, None if shown is None else shown.jkt, shown)
         return oauth_response(await grant(asked), headers=await next_nonce(world))
 
     return await answered(world, req, {"POST": post})
@@ -89,6 +90,7 @@ async def _by_code(asked: _Request) -> Mapping[str, Any]:
             now=world.clock(),
             life=timedelta(seconds=world.settings.code_seconds),
         )
+        await take(world, asked.possession)
         issued = await exchange.redeem(world, asked.application, sign_in, jkt=asked.jkt)
     except GrantRefused as why:
         raise await _refused(asked, why, _BAD_CODE, cause=code) from None
@@ -125,6 +127,8 @@ async def _sign_in(client: Any, code: str) -> SignIn:
 
 async def _by_refresh_token(asked: _Request) -> Mapping[str, Any]:
     shown = required(asked.form, "refresh_token")
+    if await families.is_of_ours(asked.world, shown):
+        await take(asked.world, asked.possession)
     try:
         issued = await exchange.refresh(
             asked.world, asked.application, shown, jkt=asked.jkt, resource=asked.form.get("resource")

@@ -22,10 +22,9 @@ from starters.oauth import (
     answered,
     client_of,
     form_of,
-    next_nonce,
     oauth_response,
-    proof_of_possession,
 )
+from starters.possession import next_nonce, proof_of_possession
 from tests.passkeys.key_homes import MemoryKeys
 from tests.passkeys.proofs import proof
 from tests.passkeys.tokens import EC, ED, jwk

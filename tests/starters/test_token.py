@@ -478,6 +478,30 @@ async def test_without_a_proof_a_public_application_has_nothing(shops: World, cl
     assert response.status_code == 405
 
 
+async def test_what_asks_for_nothing_that_there_is_is_not_written_down(
+    shops: World, client: FakeClient
+) -> None:
+    """A proof anybody can make, a token that we have not made, a code that is none: refused, and the store is as it was."""
+    before = [name async for name in shops.store.list("")]
+    for nothing in ("x", "A" * 92):
+        assert error_of(await refreshed(shops, client, nothing)) == "invalid_grant"
+    for changed in ({"code": "authentication-" + "9" * 32}, {"code_verifier": "w" * 43}):
+        assert error_of(await asked(shops, client, {**CODE, **changed})) == "invalid_grant"
+    assert [name async for name in shops.store.list("")] == before
+
+
+async def test_a_proof_is_good_once(shops: World, client: FakeClient) -> None:
+    """With a code or a refresh token that there is: shown again, the whole request is refused, and kills nothing."""
+    proof = await dpop(shops, "/token")
+    body = body_of(await asked(shops, client, CODE, proof=proof))
+    assert error_of(await asked(shops, client, CODE, proof=proof)) == "invalid_dpop_proof"
+    form = {"grant_type": "refresh_token", "client_id": "shop", "refresh_token": body["refresh_token"]}
+    proof = await dpop(shops, "/token")
+    second = body_of(await asked(shops, client, form, proof=proof))
+    assert error_of(await asked(shops, client, form, proof=proof)) == "invalid_dpop_proof"
+    assert (await refreshed(shops, client, second["refresh_token"])).status_code == 200
+
+
 async def test_no_secret_is_anywhere_but_in_the_answer(
     shops: World, client: FakeClient, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
