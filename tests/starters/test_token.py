@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from passkeys import families
 from passkeys.access_tokens import own_profile, validate_claims
@@ -488,6 +490,22 @@ async def test_what_asks_for_nothing_that_there_is_is_not_written_down(
     for changed in ({"code": "authentication-" + "9" * 32}, {"code_verifier": "w" * 43}):
         assert error_of(await asked(shops, client, {**CODE, **changed})) == "invalid_grant"
     assert [name async for name in shops.store.list("")] == before
+
+
+@given(
+    form=st.dictionaries(
+        st.sampled_from(
+            [*CODE, "refresh_token", "resource", "scope", "client_assertion", "client_assertion_type"]
+        ),
+        st.text(max_size=30) | st.sampled_from([*CODE.values(), "refresh_token", "A" * 92]),
+        max_size=6,
+    )
+)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_form_is_a_fault_of_ours(shops: World, client: FakeClient, form: dict[str, Any]) -> None:
+    """Whatever the parameters hold: tokens, or an error of the RFC's, as the document says."""
+    response = await asked(shops, client, form)
+    assert response.status_code in {200, 400, 401}
 
 
 async def test_a_proof_is_good_once(shops: World, client: FakeClient) -> None:
