@@ -26,6 +26,9 @@ MEDIA_TYPES = {
     ".ico": "image/x-icon",
     ".txt": "text/plain; charset=utf-8",
 }
+# Of use to pages of other origins, which may import it (Fetch §3.2.1): public, and the same for everybody.
+_SHARED = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+_SHARED_FILES = frozenset({"client.js"})
 # No dot at the start of a part: neither hidden files nor a way up.
 _ASSET_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
@@ -80,7 +83,7 @@ def _file(req: HttpRequest, path: str) -> HttpResponse:
     if media_type is None or not file.is_file():
         raise RefusedError("page_unknown")
     content, etag = _content(file, file.stat().st_mtime_ns)
-    headers = {**PAGE_HEADERS, "ETag": etag}
+    headers = {**PAGE_HEADERS, **(_SHARED if path in _SHARED_FILES else {}), "ETag": etag}
     known = {tag.strip().removeprefix("W/") for tag in req.headers.get("if-none-match", "").split(",")}
     if known & {etag, "*"}:
         return HttpResponse(status_code=304, headers=headers)

@@ -49,6 +49,21 @@ async def test_pages_come_with_a_strict_policy() -> None:
         assert response.headers["Referrer-Policy"] == "no-referrer"
 
 
+async def test_the_client_may_be_imported_by_applications(web: Path) -> None:
+    """Scripts of other origins may load that one file, with or without a new version of it; and no other."""
+    (web / "client.js").write_text("export {};")
+    response = await asset(request("GET", "/", route={"path": "client.js"}))
+    again = await asset(
+        request("GET", "/", route={"path": "client.js"}, headers={"if-none-match": response.headers["ETag"]})
+    )
+    for answer in (response, again):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    other = await asset(request("GET", "/", route={"path": "app.js"}))
+    assert "Access-Control-Allow-Origin" not in other.headers
+    assert other.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
 @pytest.mark.parametrize(
     ("path", "media_type"),
     [("app.js", "text/javascript; charset=utf-8"), ("sub/style.css", "text/css; charset=utf-8")],
