@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix demo bench bench-verification fuzz kill-loop enumeration setup browser clean
+.PHONY: help run test check fix demo bench bench-verification fuzz kill-loop enumeration setup browser identity-provider clean
 
 help:  ## list the commands
 	@echo "Durable Passkeys. Commands:"
@@ -18,7 +18,7 @@ run: $(VENV)/.runtime  ## start the app on this machine: register and sign in at
 	@exec $(BIN)/python -m local_host --port $(PORT) --state $(STATE) \
 	  --on-ready "$(abspath $(BIN))/python -m passkeys ticket issue --person ada"
 
-test: $(VENV)/.dev browser  ## run the checks that need no style: every test, in a real browser too
+test: $(VENV)/.dev browser identity-provider  ## run the checks that need no style: every test, in a real browser too
 	@echo "==> Running the tests (some minutes; two files at a time)"
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
@@ -52,6 +52,9 @@ setup: $(VENV)/.dev  ## install everything into .venv
 
 browser: $(VENV)/.dev
 	@sh tests/browser/find_or_install.sh
+
+identity-provider: $(VENV)/.dev
+	@sh tests/oidc_provider/find_or_install.sh $(BIN)/python
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
