@@ -79,6 +79,7 @@ from starters.timers import (
     start_first_metadata_refresh,
     start_key_rotation,
     start_metadata_refresh,
+    sweep_families,
     sweep_rate_limiters,
     sweep_shown_once,
     sweep_used_tokens,
@@ -194,6 +195,7 @@ for schedule, timer in (
     (SWEEP_SCHEDULE, sweep_rate_limiters),
     (SWEEP_SCHEDULE, sweep_shown_once),
     (USED_TOKENS_SCHEDULE, sweep_used_tokens),
+    (USED_TOKENS_SCHEDULE, sweep_families),
     (settings.key_schedule, start_key_rotation),
     # Without metadata nothing is refreshed; a refresh that is under way still finds its functions, and ends.
     *(

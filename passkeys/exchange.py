@@ -25,8 +25,7 @@ from passkeys.errors import (
     PasskeysError,
     StoreUnavailable,
 )
-from passkeys.families import Opening
-from passkeys.family_rows import Family, name_of
+from passkeys.family_rows import Family, Opening, Status, name_of
 from passkeys.holdings import record_of, standing_of, state_of
 from passkeys.proof import proves
 from passkeys.refresh_rules import Verdict
@@ -102,17 +101,17 @@ def check_code(
     resource: str | None,
     code_verifier: str,
     jkt: str | None,
-    now: datetime,
-    life: timedelta,
 ) -> None:
-    """See that who redeems is who asked: RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9449 §10. Pure. Raises GrantRefused."""
+    """See that who redeems is who asked: RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9449 §10. Pure. Raises GrantRefused.
+
+    Not how old it is: an old one, by who has all of this, is a copy.
+    """
     asked = sign_in.authorization
     refusals = (
         (client_id != asked.client_id, GrantRefusal.CODE_CLIENT_MISMATCH),
         (redirect_uri != asked.redirect_uri, GrantRefusal.CODE_REDIRECT_MISMATCH),
         (not proves(code_verifier, asked.code_challenge), GrantRefusal.CODE_UNPROVEN),
         (asked.dpop_jkt is not None and jkt != asked.dpop_jkt, GrantRefusal.CODE_KEY_MISMATCH),
-        (not -SKEW <= now - sign_in.at <= life, GrantRefusal.CODE_EXPIRED),
         (resource not in (None, asked.audience), GrantRefusal.RESOURCE_MISMATCH),
     )
     for refused, code in refusals:
@@ -126,6 +125,9 @@ async def redeem(world: World, application: Application, sign_in: SignIn, *, jkt
     Raises GrantRefused. And DirectoryUnavailable, StoreUnavailable, KeysUnavailable: nothing was given.
     """
     asked, now = sign_in.authorization, world.clock()
+    key = await world.keys.secret("refresh")
+    if not -SKEW <= now - sign_in.at <= timedelta(seconds=world.settings.code_seconds):
+        raise await _late(world, key, sign_in)
     if asked.audience not in application.audiences:
         raise GrantRefused(GrantRefusal.AUDIENCE_GONE)
     known = await _known(world, sign_in.person, sign_in.at)
@@ -149,7 +151,6 @@ async def redeem(world: World, application: Application, sign_in: SignIn, *, jkt
         absolute_seconds=absolute,
         access_seconds=application.access_seconds,
     )
-    key = await world.keys.secret("refresh")
     sid = refresh_tokens.family_of(key, person=sign_in.person, ceremony_id=sign_in.ceremony_id).sid
     access = await _minted(world, application, opening, sid, application.access_seconds, jkt=jkt)
     opened = await families.open_family(world, opening)
@@ -158,6 +159,15 @@ async def redeem(world: World, application: Application, sign_in: SignIn, *, jkt
         family = await _family(world, key, sign_in)
         raise GrantRefused(code, family=family, person=sign_in.person)
     return Issued(access, application.access_seconds, opened.token, opened.family)
+
+
+async def _late(world: World, key: bytes, sign_in: SignIn) -> GrantRefused:
+    """A code that is too old; of one that was redeemed in time, somebody has a copy, and its session ends (RFC 6749 §4.1.2)."""
+    family = await _family(world, key, sign_in)
+    if family is not None and family.status is Status.ACTIVE and family.ends_at > world.clock():
+        await families.revoke(world, family, GrantRefusal.CODE_REUSED)
+        return GrantRefused(GrantRefusal.CODE_REUSED, family=family)
+    return GrantRefused(GrantRefusal.CODE_EXPIRED)
 
 
 async def refresh(

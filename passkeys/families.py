@@ -2,7 +2,7 @@
 
     sessions/{holder, hex}/{session, hex}.json   Family   by compare-and-swap; written first by create-if-absent: a ceremony is
                                                           redeemed once
-    sids/{session, hex}.json                     {"v", "holder"}   write-once, before the row: finds it by an access token's `sid`
+    sids/{session, hex}.json                     {"v", "holder", "at"}   write-once, before the row: finds it by an access token's `sid`
 
 A token is known by its family and generation, and derived (passkeys/refresh_tokens.py): no token and no hash of one is in a row.
 What becomes of one is passkeys/refresh_rules.py's to say.
@@ -19,34 +19,14 @@ from datetime import datetime, timedelta
 
 from passkeys import documents, family_rows, refresh_tokens, signouts
 from passkeys.errors import AlreadyExists, Changed, StoreUnavailable
-from passkeys.family_rows import Family, Status
+from passkeys.family_rows import Family, Opening, Status
 from passkeys.refresh_rules import Verdict, is_alive, judge, judge_again
 from passkeys.refresh_tokens import FamilyId, Shown
 from passkeys.store import Document, Store
 from passkeys.world import World
 
-FIRST_GENERATION = 1
 # Whoever loses a race reads again, and mostly finds that there is nothing left to write.
 _TRIES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What a redeemed ceremony opens a family with. `absolute_seconds` 0: no refresh token; it ends with the access token."""
-
-    person: str
-    client_id: str
-    audience: str
-    roles: tuple[str, ...]
-    jkt: str | None
-    auth_time: datetime
-    acr: str | None
-    amr: tuple[str, ...]
-    credential_id: str
-    ceremony_id: str
-    idle_seconds: int
-    absolute_seconds: int
-    access_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +54,12 @@ async def open_family(world: World, opening: Opening) -> Opened | Verdict:
     KeysUnavailable.
     """
     key, now = await _key(world), world.clock()
-    made = _opened(opening, key=key, salt=world.random_bytes(16), now=now)
+    made = family_rows.opened(opening, key=key, salt=world.random_bytes(16), now=now)
     signed_out_at = await signouts.last_of(world.store, made.id.holder)
     if not is_alive(made, signed_out_at=signed_out_at, now=now):
         return Verdict.OVER
     with suppress(AlreadyExists):
-        await world.store.create(_sid_name(made.id.session), documents.dump({"holder": made.id.holder.hex()}))
+        await world.store.create(_sid_name(made.id.session), _sid_document(made))
     try:
         await world.store.create(family_rows.name_of(made.id), family_rows.dump(made))
     except AlreadyExists:
@@ -307,38 +287,6 @@ def _token(key: bytes, family: Family) -> str | None:
     return refresh_tokens.token(key, family.id, family.generation, salt=family.salt)
 
 
-def _opened(opening: Opening, *, key: bytes, salt: bytes, now: datetime) -> Family:
-    refreshable = opening.absolute_seconds > 0
-    # From the sign-in, not from its redemption: NIST SP 800-63B-4 §5.2 counts from when somebody was there.
-    ends_at = opening.auth_time + timedelta(seconds=opening.absolute_seconds)
-    idle_ends_at = now + timedelta(seconds=opening.idle_seconds)
-    if not refreshable:
-        ends_at = idle_ends_at = now + timedelta(seconds=opening.access_seconds)
-    return Family(
-        id=refresh_tokens.family_of(key, person=opening.person, ceremony_id=opening.ceremony_id),
-        person=opening.person,
-        client_id=opening.client_id,
-        audience=opening.audience,
-        roles=opening.roles,
-        claims_at=now,
-        jkt=opening.jkt,
-        generation=FIRST_GENERATION,
-        rotated_at=now,
-        replays=0,
-        idle_expires_at=idle_ends_at,
-        expires_at=ends_at,
-        auth_time=opening.auth_time,
-        acr=opening.acr,
-        amr=opening.amr,
-        credential_id=opening.credential_id,
-        ceremony_id=opening.ceremony_id,
-        created_at=now,
-        last_used_at=now,
-        refreshable=refreshable,
-        salt=salt,
-    )
-
-
 async def _load(store: Store, family_id: FamilyId) -> tuple[Family, Document] | None:
     name = family_rows.name_of(family_id)
     document = await store.get(name)
@@ -349,6 +297,10 @@ async def _all_of(store: Store, holder: bytes) -> list[Family]:
     names = [name async for name in store.list(family_rows.prefix_of(holder))]
     found = [await _load(store, family_rows.id_of(name)) for name in names]
     return [one[0] for one in found if one is not None]
+
+
+def _sid_document(family: Family) -> bytes:
+    return documents.dump({"holder": family.id.holder.hex(), "at": family.created_at.isoformat()})
 
 
 def _sid_name(session: bytes) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from passkeys import documents
+from passkeys import documents, refresh_tokens
 from passkeys.refresh_tokens import FamilyId
+
+FIRST_GENERATION = 1
 
 
 class Status(StrEnum):
@@ -66,6 +68,58 @@ class Family:
     def ends_at(self) -> datetime:
         """When it ends unless it is used."""
         return min(self.idle_expires_at, self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a redeemed ceremony opens a family with. `absolute_seconds` 0: no refresh token; it ends with the access token."""
+
+    person: str
+    client_id: str
+    audience: str
+    roles: tuple[str, ...]
+    jkt: str | None
+    auth_time: datetime
+    acr: str | None
+    amr: tuple[str, ...]
+    credential_id: str
+    ceremony_id: str
+    idle_seconds: int
+    absolute_seconds: int
+    access_seconds: int
+
+
+def opened(opening: Opening, *, key: bytes, salt: bytes, now: datetime) -> Family:
+    """The row that a redeemed ceremony begins with. `key` is the secret of refresh tokens."""
+    refreshable = opening.absolute_seconds > 0
+    # From the sign-in, not from its redemption: NIST SP 800-63B-4 §5.2 counts from when somebody was there.
+    ends_at = opening.auth_time + timedelta(seconds=opening.absolute_seconds)
+    idle_ends_at = now + timedelta(seconds=opening.idle_seconds)
+    if not refreshable:
+        ends_at = idle_ends_at = now + timedelta(seconds=opening.access_seconds)
+    return Family(
+        id=refresh_tokens.family_of(key, person=opening.person, ceremony_id=opening.ceremony_id),
+        person=opening.person,
+        client_id=opening.client_id,
+        audience=opening.audience,
+        roles=opening.roles,
+        claims_at=now,
+        jkt=opening.jkt,
+        generation=FIRST_GENERATION,
+        rotated_at=now,
+        replays=0,
+        idle_expires_at=idle_ends_at,
+        expires_at=ends_at,
+        auth_time=opening.auth_time,
+        acr=opening.acr,
+        amr=opening.amr,
+        credential_id=opening.credential_id,
+        ceremony_id=opening.ceremony_id,
+        created_at=now,
+        last_used_at=now,
+        refreshable=refreshable,
+        salt=salt,
+    )
 
 
 def name_of(family: FamilyId) -> str:

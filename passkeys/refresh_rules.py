@@ -67,12 +67,12 @@ def judge_again(
 ) -> Verdict:
     """What becomes of a ceremony that is redeemed although its family is there: REPLAY, if the answer can have been lost.
 
-    That is: in the grace, by the same application with the same key, and nobody has used its first token. Anything else is
+    Who signed out everywhere since is not asked about here. Lost: in the grace, by the same application with the same key, and nobody has used its first token. Anything else is
     somebody who has the code too: REUSED.
     """
     same = (family.client_id, family.jkt) == (client_id, jkt)
     refusals = (
-        (family.status is not Status.ACTIVE, Verdict.OVER),
+        (not is_alive(family, signed_out_at=None, now=now), Verdict.OVER),
         (not same or family.generation > 1 or now - family.created_at > grace, Verdict.REUSED),
         (family.replays >= MAX_REPLAYS, Verdict.REPLAYED_TOO_OFTEN),
     )

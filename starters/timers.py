@@ -7,7 +7,7 @@ from typing import Any
 from azure.durable_functions import EntityId, OrchestrationRuntimeStatus
 from azure.functions import TimerRequest
 
-from passkeys import once
+from passkeys import family_sweep, once
 from passkeys.access_tokens import LEEWAY_SECONDS
 from passkeys.identities import forget_tokens
 from passkeys.world import World
@@ -92,6 +92,11 @@ async def sweep_rate_limiters(world: World, timer: TimerRequest, client: Any) ->
 async def sweep_shown_once(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
     """Forget the proofs and assertions that nobody could show again."""
     log.info("Forgot %d proofs and assertions", await once.sweep(world.store, now=world.clock()))
+
+
+async def sweep_families(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
+    """Forget the families of refresh tokens that were over a day ago."""
+    log.info("Forgot %d families of refresh tokens", await family_sweep.sweep(world.store, now=world.clock()))
 
 
 async def sweep_used_tokens(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001

@@ -8,7 +8,7 @@ and the audit know. A token that was used up before is an alert.
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from azure.functions import HttpRequest, HttpResponse
@@ -43,6 +43,7 @@ _RECORDED = frozenset({Verdict.FORGED, Verdict.CLIENT_MISMATCH, Verdict.KEY_MISM
 _REUSED = frozenset({Verdict.REUSED, GrantRefusal.CODE_REUSED})
 _BAD_CODE = "The code is not good, or not for this application, redirect_uri, code_verifier or key; it is good once, and not for long."
 _BAD_REFRESH_TOKEN = "The refresh token is not good any more. Sign in again."  # noqa: S105 -- a sentence, and no secret
+_WEAK = "The sign-in was not of a kind that `acr_values` asked for. Start another one, with another passkey."
 log = logging.getLogger("starters.token")
 
 
@@ -87,8 +88,6 @@ async def _by_code(asked: _Request) -> Mapping[str, Any]:
             resource=form.get("resource"),
             code_verifier=verifier,
             jkt=asked.jkt,
-            now=world.clock(),
-            life=timedelta(seconds=world.settings.code_seconds),
         )
         await take(world, asked.possession)
         issued = await exchange.redeem(world, asked.application, sign_in, jkt=asked.jkt)
@@ -208,4 +207,4 @@ async def _refused(asked: _Request, why: GrantRefused, description: str, *, caus
     if why.code is GrantRefusal.RESOURCE_MISMATCH:
         # RFC 8707 §2.2: what was not asked for at the start is not had later.
         return OAuthError("invalid_target", "The sign-in was started for another `resource`.")
-    return OAuthError("invalid_grant", description)
+    return OAuthError("invalid_grant", _WEAK if why.code is GrantRefusal.ACR_UNMET else description)

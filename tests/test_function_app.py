@@ -77,6 +77,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
     assert named(functions, "timerTrigger") == {
         "start_audit_flush",
         "sweep_rate_limiters",
+        "sweep_families",
         "sweep_shown_once",
         "sweep_used_tokens",
         "start_key_rotation",

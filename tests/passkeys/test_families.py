@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from passkeys import families, family_rows, refresh_tokens, signouts
+from passkeys import families, family_rows, family_sweep, refresh_tokens, signouts
 from passkeys.errors import StoreDamaged, StoreUnavailable
-from passkeys.families import Opened, Opening
-from passkeys.family_rows import Family, Status
+from passkeys.families import Opened
+from passkeys.family_rows import Family, Opening, Status
 from passkeys.refresh_rules import MAX_REPLAYS, Verdict, judge, judge_again
 from passkeys.refresh_tokens import FamilyId
 from passkeys.store import Document
@@ -189,6 +189,7 @@ AGAIN: dict[str, tuple[float, dict[str, Any], Verdict]] = {
     "by another application": (0, {"client_id": "ledger"}, V.REUSED),
     "with another key": (0, {"jkt": "another"}, V.REUSED),
     "of a dead family": (0, {"status": Status.REVOKED}, V.OVER),
+    "of one that has run out": (3600, {}, V.OVER),
 }
 
 
@@ -388,6 +389,22 @@ async def test_a_fault_at_any_write_loses_and_doubles_nothing(write: int, kept: 
     await twice(lambda: families.revoke(world, found.family, "revoked"))
     assert (await row(world, found.family)).status is Status.REVOKED
     assert len([name async for name in store.list("sessions/")]) == 1
+
+
+async def test_a_family_is_forgotten_a_day_after_its_end(world: World, clock: Clock) -> None:
+    """Run out, revoked, or never opened to the end; what lives, and what ended lately, stays."""
+    await opened(world)
+    revoked, _ = await opened(world, ceremony_id="authentication-" + "2" * 32)
+    await families.revoke(world, revoked, "revoked")
+    unopened, _ = await opened(world, ceremony_id="authentication-" + "3" * 32)
+    await world.store.delete(family_rows.name_of(unopened.id))
+    clock.advance(24 * 3600 + 1)
+    living, _ = await opened(world, ceremony_id="authentication-" + "4" * 32)
+    assert await family_sweep.sweep(world.store, now=clock.now) == 2  # the first has run out for 23 hours
+    clock.advance(3600)
+    assert await family_sweep.sweep(world.store, now=clock.now) == 1
+    assert [name async for name in world.store.list("sessions/")] == [family_rows.name_of(living.id)]
+    assert len([name async for name in world.store.list("sids/")]) == 1
 
 
 async def test_no_token_and_no_hash_of_one_is_stored(world: World) -> None:

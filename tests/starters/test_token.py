@@ -291,6 +291,25 @@ async def test_a_code_by_another_key_kills_what_was_issued(shops: World, client:
     assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
 
 
+async def test_a_code_that_comes_again_much_later_ends_its_session(
+    shops: World, client: FakeClient, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever has it has the verifier too; one that was never redeemed is merely too old."""
+    body = await redeemed(shops, client)
+    clock.advance(1000)
+    assert error_of(await asked(shops, client, CODE)) == "invalid_grant"
+    assert "alert refresh_reused" in caplog.text
+    assert acts(client)[-1] == (Act.REFRESH_REUSED, "code_reused")
+    assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
+    told = len(acts(client))
+    code = "authentication-" + "3" * 32
+    has_ended(client, code, authorization=ASKED)
+    for again in (CODE, {**CODE, "code": code}):
+        assert error_of(await asked(shops, client, again)) == "invalid_grant"
+    assert len(acts(client)) == told
+    assert [name async for name in shops.store.list("sessions/")] != []
+
+
 async def test_refresh_goes_on(shops: World, client: FakeClient, clock: Clock, directory: Directory) -> None:
     """Each token once; within five minutes by the directory's last word, then asked again, and roles follow."""
     body = await redeemed(shops, client)

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from passkeys import families
 from passkeys.acts import Act
-from passkeys.families import Opened, Opening
+from passkeys.families import Opened
+from passkeys.family_rows import Opening
 from passkeys.tokens import Claims, mint, subject_for
 from passkeys.world import World
 from starters.server_metadata import well_known_oauth_authorization_server
