@@ -1,6 +1,6 @@
 /**
  * The page on which a person enrols, signs in, and looks after their passkeys. It decides what happens; how a ceremony runs is in
- * attempt.js and conduct.js, what is shown in views.js and passkeys.js, what failures mean in outcomes.js and browser_failures.js.
+ * attempt.js and conduct.js, what is shown in views.js, passkeys.js and places.js, what failures mean in outcomes.js and browser_failures.js.
  *
  * Nothing is stored: ticket, person and session live in this module until the page goes away.
  */
@@ -12,6 +12,7 @@ import { begin, cancel } from "./ceremony.js";
 import { needsSignIn } from "./credentials_api.js";
 import { endingOf } from "./outcomes.js";
 import { createPasskeys } from "./passkeys.js";
+import { createPlaces } from "./places.js";
 import { onPrf } from "./prf.js";
 import { proving } from "./proof.js";
 import { ask } from "./question.js";
@@ -34,6 +35,14 @@ const passkeys = createPasskeys({
   announce: views.announce,
   signInAgain,
   onGone: leave,
+});
+const places = createPlaces({
+  list: $("places"),
+  title: $("places-title"),
+  status: $("places-status"),
+  everywhere: $("sign-out-everywhere"),
+  onGone: leave,
+  onOver: signInAgain,
 });
 
 let ticket = takeTicket();
@@ -202,6 +211,7 @@ function welcome(ceremony, output, attachment) {
   const { id, verifier } = ceremony;
   session = { id, verifier, person: output.person, stepUp: output.step_up === true, output, attachment };
   comeBack();
+  places.open(session);
   return passkeys.open(session);
 }
 
@@ -232,6 +242,7 @@ function forget() {
   session = null;
   endUpgrade();
   passkeys.close();
+  places.close();
   views.forgetPerson();
 }
 

@@ -14,6 +14,7 @@ const NEXT_STEPS = {
   host_unreachable: "The service does not answer. Check that it is running, then try again.",
   ceremony_unknown: "There is no such ceremony. Check the id; its history may have been purged.",
   credential_unknown: "This passkey is no longer there. Look the person up again.",
+  session_unknown: "They are signed out there already. Look the person up again.",
   operator_required: "Your account does not have the operator's role. Ask whoever keeps your directory for it.",
   user_verification_required: "Your passkey has not checked that it is you. Sign out, and sign in with your PIN, fingerprint or face; a security key needs a PIN first.",
   step_up_required: "The service no longer trusts the kind of passkey that you have signed in with. Add another one on the sign-in page, and use that.",
@@ -56,6 +57,21 @@ export function passkeysOf(key, session, person) {
 /** Disable or enable a passkey; it as it is listed now. @param {"disable" | "enable"} act */
 export function decide(key, session, id, act, reason) {
   return request("POST", `/operations/credentials/${id}/${act}`, { key, session, body: { reason } });
+}
+
+/** {person, sessions}: where somebody is signed in, as sessions_api.js has it. */
+export function sessionsOf(key, session, person) {
+  return request("GET", `/operations/sessions?${new URLSearchParams({ person })}`, { key, session });
+}
+
+/** Sign somebody out of one application; {person, sessions}: what is left. */
+export function endSessionOf(key, session, id, reason) {
+  return request("POST", `/operations/sessions/${id}/end`, { key, session, body: { reason } });
+}
+
+/** Sign somebody out everywhere; {person, sessions}: what is left. */
+export function endSessionsOf(key, session, person, reason) {
+  return request("POST", "/operations/sessions/end", { key, session, body: { person, reason } });
 }
 
 /** The headers with which an operator starts a recovery. */

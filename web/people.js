@@ -1,11 +1,19 @@
-/** The people on the operators' page: one person's passkeys, taking one out of use or back into it, and starting a recovery. */
+/**
+ * The people on the operators' page: one person's passkeys, taking one out of use or back into it, where they are signed in, and
+ * starting a recovery.
+ */
 
 import { instant, made, tell } from "./elements.js";
 import { drawPasskey, titleOf } from "./holding.js";
-import { decide, passkeysOf } from "./operations_api.js";
+import { decide, passkeysOf, sessionsOf } from "./operations_api.js";
+import { createPersonPlaces } from "./person_places.js";
 import { ask } from "./question.js";
 
 const STANDINGS = { active: ["good", "Active"], disabled: ["bad", "Disabled"], step_up: ["warn", "To be replaced"] };
+
+// Who decides when nobody does, and why the directory does.
+const DECIDERS = { metadata: "By the metadata of its model", "service:directory": "By the directory's word, pending review" };
+const REASONS = { person_disabled: "they are disabled there", person_unknown: "it does not know them" };
 
 const $ = (id) => document.getElementById(id);
 
@@ -14,6 +22,16 @@ const $ = (id) => document.getElementById(id);
  */
 export function createPeople({ key, operator, recoveries, lock }) {
   let shown = null; // the person whose passkeys are on the screen
+
+  const places = createPersonPlaces({
+    list: $("person-places"),
+    title: $("person-places-title"),
+    none: $("person-nowhere"),
+    everywhere: $("person-sign-out"),
+    key,
+    attempt,
+    told: (sentence) => tell($("people-status"), sentence),
+  });
 
   $("look-up").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -27,14 +45,19 @@ export function createPeople({ key, operator, recoveries, lock }) {
   async function lookUp(person) {
     shown = null;
     $("person-body").hidden = true;
-    const found = await attempt("see somebody's passkeys", (session) => passkeysOf(key(), session, person));
+    const found = await attempt("see somebody's passkeys", (session) => held(session, person));
     if (!found) return;
     shown = found.person;
     $("person-title").textContent = `Passkeys of ${shown}`;
     draw(found.credentials);
+    places.open(found);
     $("recovery-reason").value = "";
     $("person-body").hidden = false;
     $("person-title").focus();
+  }
+
+  async function held(session, person) {
+    return { ...(await sessionsOf(key(), session, person)), ...(await passkeysOf(key(), session, person)) };
   }
 
   function draw(credentials) {
@@ -111,6 +134,7 @@ export function createPeople({ key, operator, recoveries, lock }) {
     forget() {
       shown = null;
       $("person-body").hidden = true;
+      places.forget();
       for (const id of ["person-title", "person-passkeys", "person-none"]) $(id).replaceChildren();
       $("person").value = $("recovery-reason").value = "";
       tell($("people-error"), "");
@@ -129,7 +153,7 @@ function whatItIs(passkey) {
 }
 
 function decision({ reason, by, at }) {
-  const line = made("p", "holding-advice", `${by === "metadata" ? "By the metadata of its model" : (by ?? "The service")}, `);
-  line.append(instant(at), `: ${reason ?? "no reason given"}`);
+  const line = made("p", "holding-advice", `${DECIDERS[by] ?? by ?? "The service"}, `);
+  line.append(instant(at), `: ${REASONS[reason] ?? reason ?? "no reason given"}`);
   return line;
 }

@@ -195,13 +195,15 @@ def test_a_session_that_is_too_old_is_renewed_and_the_change_made(newcomer: Visi
 
 
 def test_the_session_is_the_proof_of_its_own_start(newcomer: Visitor) -> None:
-    """The verifier shown with the list is that of the sign-in's challenge; before, it was shown with the answer alone."""
+    """The verifier shown with the lists is that of the sign-in's challenge; before, it was shown with the answer alone."""
     newcomer.enrol()
     sent: list[Request] = []
     newcomer.page.on("request", lambda request: sent.append(request))  # noqa: PLW0108 -- playwright marks what it calls
     newcomer.signs_in_after_enrolment()
     (started,) = [request for request in sent if request.url.endswith("/authentications")]
     (listed,) = [request for request in sent if request.url.endswith("/credentials")]
+    (places,) = [request for request in sent if request.url.endswith("/sessions")]
+    assert places.headers["authorization"] == listed.headers["authorization"]
     scheme, _, shown = listed.headers["authorization"].partition(" ")
     ceremony, _, verifier = shown.partition(":")
     assert scheme == "Ceremony"
@@ -209,7 +211,7 @@ def test_the_session_is_the_proof_of_its_own_start(newcomer: Visitor) -> None:
     assert started.post_data_json["code_challenge"] == challenge_of(verifier)
     (answered,) = [request for request in sent if request.url.endswith("/response")]
     assert answered.headers["authorization"] == listed.headers["authorization"]
-    others = [request for request in sent if request not in (listed, answered)]
+    others = [request for request in sent if request not in (listed, places, answered)]
     assert not any(verifier in f"{each.url} {each.headers} {each.post_data}" for each in others)
     assert verifier not in newcomer.page.content()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from passkeys.credentials import StandingState
 from tests.browser import asking
+from tests.browser.places import sign_in_to
 from tests.browser.standings import decide
 from tests.browser.visitor import Visitor, visiting
 from tests.hosts import FUNCTION_KEY
@@ -224,8 +225,23 @@ def people(visitor: Visitor) -> None:
     visitor.heading("People")
 
 
+def signed_in_to_applications(visitor: Visitor) -> None:
+    visitor.enrol()
+    long = "an-application-with-a-name-that-nobody-has-ever-thought-about-on-a-phone"
+    sign_in_to(visitor.host, visitor.person, visitor.credential_ids()[0], "sample", long)
+    visitor.signs_in_after_enrolment()
+    visitor.page.locator(".visit").nth(1).wait_for()
+
+
+def signing_out_everywhere(visitor: Visitor) -> None:
+    signed_in(visitor)
+    visitor.press("Sign out everywhere")
+    visitor.page.get_by_role("dialog").wait_for()
+
+
 def person(visitor: Visitor) -> None:
     people(visitor)
+    sign_in_to(visitor.host, "grace", visitor.credential_ids()[0], "sample")
     look_up(visitor, "grace")
     visitor.holdings().first.wait_for()
 
@@ -302,7 +318,7 @@ VIEWS: Mapping[str, Callable[[Visitor], None]] = {
     for view in (
         sign_in, enrol, prompt, connection_lost, canceled, prompt_closed, ticket_invalid, rate_limited,
         enrolled, signed_in, passkeys_of_every_standing, renaming, renamed, removing, removing_the_last, removed, still_you,
-        stepped_up, passkeys_unreachable, outdated, gate, key_refused, listed, detail, people, person, disabling,
+        stepped_up, signed_in_to_applications, signing_out_everywhere, passkeys_unreachable, outdated, gate, key_refused, listed, detail, people, person, disabling,
         not_an_operator, recovery_waits, recovery_to_confirm, recovery_not_confirmed, recovery_confirmed, ticket,
         application, application_unknown,
     )
