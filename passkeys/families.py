@@ -219,12 +219,13 @@ async def revoke(world: World, family: Family, reason: str) -> bool:
 async def revoke_all(world: World, person: str, reason: str) -> list[Family]:
     """End all of the person's families, also those that are being opened by an earlier sign-in; which were alive.
 
-    The sign-out is written first: from then on none is good, whatever becomes of the rest. Raises StoreUnavailable.
+    The sign-out is written first: from then on none is good, whatever becomes of the rest. Rows that an earlier call has not
+    come to are still ended by the next. Raises StoreUnavailable.
     """
-    holder = refresh_tokens.holder_of(await _key(world), person)
-    alive = await list_families(world, person)
-    await signouts.sign_out(world.store, holder, world.clock())
-    return [family for family in alive if await revoke(world, family, reason)]
+    holder, now = refresh_tokens.holder_of(await _key(world), person), world.clock()
+    await signouts.sign_out(world.store, holder, now)
+    unfinished = [family for family in await _all_of(world.store, holder) if now < family.ends_at]
+    return [family for family in unfinished if await revoke(world, family, reason)]
 
 
 async def revoke_made_with(world: World, person: str, credential_id: str, reason: str) -> list[Family]:
