@@ -433,6 +433,43 @@ async def test_a_passkey_that_is_good_no_more_ends_its_session(
     assert await families.list_families(shops, "ada") == []
 
 
+async def test_what_the_application_lost_is_lost(shops: World, client: FakeClient) -> None:
+    """An audience that it has no more gives no tokens; a role that it may see no more is in none."""
+    body = await redeemed(shops, client)
+    shop = APPLICATIONS["shop"]
+    blind = replace(shops, applications={"shop": replace(shop, roles=frozenset())})
+    body = body_of(await refreshed(blind, client, body["refresh_token"]))
+    assert "roles" not in await claims_of(shops, body["access_token"])
+    other = replace(shops, applications={"shop": replace(shop, audiences=(LEDGER_API,))})
+    assert error_of(await refreshed(other, client, body["refresh_token"])) == "invalid_grant"
+    assert error_of(await asked(other, client, CODE)) == "invalid_grant"
+    # And nothing is had that the start did not ask for; the session lives.
+    both = replace(shops, applications={"shop": replace(shop, audiences=(SHOP_API, LEDGER_API))})
+    response = await refreshed(both, client, body["refresh_token"], resource=LEDGER_API)
+    assert error_of(response) == "invalid_target"
+    assert (await refreshed(both, client, body["refresh_token"], resource=SHOP_API)).status_code == 200
+
+
+async def test_each_limit_is_the_last_good_moment(
+    shops: World, client: FakeClient, clock: Clock, directory: Directory
+) -> None:
+    """The code's 120 seconds, the minute of slow clocks, five minutes of the directory's word, fifteen without it."""
+    assert isinstance(directory.answer, Person)
+    directory.answer = replace(directory.answer, sessions_valid_from=NOW - timedelta(seconds=120))
+    signed_in(client, age=120)
+    body = await redeemed(shops, client)
+    for age, code in ((-60, "authentication-" + "3" * 32), (120, "authentication-" + "4" * 32)):
+        has_ended(client, code, authorization=ASKED, age=age)
+        assert await redeemed(shops, client, code=code)
+    before = directory.asked
+    clock.advance(300)
+    body = body_of(await refreshed(shops, client, body["refresh_token"]))
+    assert directory.asked == before
+    directory.answer = DirectoryUnavailable("the test says so")
+    clock.advance(600)
+    assert (await refreshed(shops, client, body["refresh_token"])).status_code == 200
+
+
 async def test_an_application_only_shortens(shops: World, client: FakeClient, clock: Clock) -> None:
     """Its own lifetimes, where they are less; the last access token ends with the session."""
     short = replace(
@@ -443,6 +480,7 @@ async def test_an_application_only_shortens(shops: World, client: FakeClient, cl
     assert body["expires_in"] == 90
     clock.advance(50)
     body = body_of(await refreshed(made, client, body["refresh_token"]))
+    assert (await families.list_families(made, "ada"))[0].idle_expires_at == clock.now + timedelta(seconds=60)
     # 100 seconds from the sign-in, which was 5 before.
     assert body["expires_in"] == 45
     clock.advance(45)
