@@ -56,6 +56,11 @@ class GrantRefusal(StrEnum):
     ACR_UNMET = "acr_unmet"
 
 
+# What ends the session, besides: its passkey or its person's sign-in is good no more. Of somebody who is gone, more is to end
+# than this (passkeys/leavers.py), if the directory can be believed.
+ENDING = frozenset({GrantRefusal.SIGNED_OUT_THERE, GrantRefusal.CREDENTIAL_UNUSABLE})
+
+
 class GrantRefused(PasskeysError):
     """Nothing is given; `code` says why. `family` or `person`: whose it was, where that is proven."""
 
@@ -175,7 +180,7 @@ async def refresh(
 ) -> Issued:
     """Tokens for a refresh token: its successor, or the same once more in its grace.
 
-    Raises GrantRefused; of a token that was used up before, the family is dead. And DirectoryUnavailable, StoreUnavailable,
+    Raises GrantRefused; of a token that was used up before, the family is dead, and on ENDING it is to be ended. And DirectoryUnavailable, StoreUnavailable,
     KeysUnavailable: nothing has changed, and the same token may be shown again.
     """
     presented = await _presented(world, application, token, jkt)
@@ -189,7 +194,6 @@ async def refresh(
         roles, claims_at, stale = await _claims(world, application, family)
         record = await _usable(world, family.credential_id, family.person)
     except GrantRefused as refused:
-        await families.revoke(world, family, refused.code)
         raise GrantRefused(refused.code, family=family) from None
     idle, _ = _limits(assurance_of(record, user_verified=family.acr is not None), application)
     left = int((family.expires_at - world.clock()).total_seconds())

@@ -177,7 +177,7 @@ async def _record(asked: _Request, act: Act, family: Family, facts: tuple[str, .
         act,
         facts=facts,
         person=family.person,
-        by=BY_SERVICE if act is Act.REFRESH_REUSED else family.person,
+        by=BY_SERVICE if act in (Act.REFRESH_REUSED, Act.SESSION_REVOKED) else family.person,
         client_id=family.client_id,
         session=family.sid,
         credential_id=family.credential_id,
@@ -202,6 +202,10 @@ async def _refused(asked: _Request, why: GrantRefused, description: str, *, caus
             session=family.sid,
             credential_id=family.credential_id,
         )
+    elif family is not None and why.code in exchange.ENDING:
+        # Told first: if that fails, the application comes again, and finds the session as it was.
+        await _record(asked, Act.SESSION_REVOKED, family, (family.sid,), code=why.code.value)
+        await families.revoke(asked.world, family, why.code)
     if why.code is GrantRefusal.PERSON_GONE and why.person is not None and cause is not None:
         await leave(asked.world, asked.client, why.person, cause=cause)
     if why.code is GrantRefusal.RESOURCE_MISMATCH:

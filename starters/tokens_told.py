@@ -31,7 +31,8 @@ async def revoke(world: World, req: HttpRequest, client: Any) -> HttpResponse:
         form = form_of(req)
         application = await client_of(world, req, form)
         family = await _own_family(world, application, required(form, "token"))
-        if family is not None and await families.revoke(world, family, REVOKED):
+        if family is not None:
+            # Told first: if that fails, the application comes again, and finds the session as it was.
             await record_session(
                 world,
                 client,
@@ -43,6 +44,7 @@ async def revoke(world: World, req: HttpRequest, client: Any) -> HttpResponse:
                 session=family.sid,
                 credential_id=family.credential_id,
             )
+            await families.revoke(world, family, REVOKED)
         return oauth_response({})
 
     return await answered(world, req, {"POST": post})

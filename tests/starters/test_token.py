@@ -359,15 +359,14 @@ async def test_a_token_in_wrong_hands_is_recorded_and_kills_nothing(shops: World
 async def test_who_is_gone_has_nothing_more(
     shops: World, client: FakeClient, clock: Clock, directory: Directory, answer: Person | None
 ) -> None:
-    """Unknown or disabled: no redemption, no refresh, and the session is over for good."""
+    """Unknown or disabled: no redemption, no refresh, and their access ends: asked once more, and not by this alone."""
     body = await redeemed(shops, client)
     clock.advance(301)
-    known, directory.answer = directory.answer, answer
-    assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
-    assert [call[1] for call in client.calls if call[0] == "start_new"] == ["end_access"]
-    directory.answer = known
-    assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
     directory.answer = answer
+    for _ in range(2):
+        assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
+    assert [call[1] for call in client.calls if call[0] == "start_new"] == ["end_access"]
+    assert len(await families.list_families(shops, "ada")) == 1
     code = "authentication-" + "3" * 32
     has_ended(client, code, authorization=ASKED, age=-301)
     assert error_of(await asked(shops, client, {**CODE, "code": code})) == "invalid_grant"
@@ -416,6 +415,7 @@ async def test_who_must_sign_in_again_by_the_directorys_word_must(
     clock.advance(301)
     assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
     assert await families.list_families(shops, "ada") == []
+    assert acts(client)[-1] == (Act.SESSION_REVOKED, "signed_out_there")
     code = "authentication-" + "3" * 32
     has_ended(client, code, authorization=ASKED, age=-300)
     assert await redeemed(shops, client, code=code)
@@ -429,7 +429,25 @@ async def test_a_passkey_that_is_good_no_more_ends_its_session(
     body = await redeemed(shops, client)
     await stands(shops.store, ADAS, state)
     assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
+    assert acts(client)[-1] == (Act.SESSION_REVOKED, "credential_unusable")
     assert error_of(await asked(shops, client, CODE)) == "invalid_grant"
+    assert await families.list_families(shops, "ada") == []
+
+
+async def test_an_end_that_cannot_be_recorded_is_made_good(shops: World, client: FakeClient) -> None:
+    """While the audit cannot be told, the application is to come again; then the end is on the record, and is one."""
+    body = await redeemed(shops, client)
+    await stands(shops.store, ADAS, StandingState.DISABLED)
+    told = client.signal_entity
+
+    async def broken(*_: Any) -> None:
+        raise OSError("the task hub is gone")
+
+    client.signal_entity = broken  # type: ignore[method-assign]
+    assert (await refreshed(shops, client, body["refresh_token"])).status_code == 503
+    client.signal_entity = told  # type: ignore[method-assign]
+    assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
+    assert acts(client)[-1] == (Act.SESSION_REVOKED, "credential_unusable")
     assert await families.list_families(shops, "ada") == []
 
 
