@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix demo bench bench-verification fuzz kill-loop enumeration setup browser identity-provider clean
+.PHONY: help run sample test check fix demo bench bench-verification fuzz kill-loop enumeration setup browser identity-provider clean
 
 help:  ## list the commands
 	@echo "Durable Passkeys. Commands:"
@@ -17,6 +17,9 @@ help:  ## list the commands
 run: $(VENV)/.runtime  ## start the app on this machine: register and sign in at http://localhost:7071 (PORT=, STATE=)
 	@exec $(BIN)/python -m local_host --port $(PORT) --state $(STATE) \
 	  --on-ready "$(abspath $(BIN))/python -m passkeys ticket issue --person ada"
+
+sample: $(VENV)/.runtime  ## start the sample application at http://localhost:7080, beside `make run` (PORT= of that)
+	@exec $(BIN)/python -m examples.protected_app --issuer http://localhost:$(PORT)
 
 test: $(VENV)/.dev browser identity-provider  ## run the checks that need no style: every test, in a real browser too
 	@echo "==> Running the tests (some minutes; two files at a time)"

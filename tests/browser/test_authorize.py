@@ -15,6 +15,7 @@ from tests.browser.visitor import Visitor
 def asked(visitor: Visitor, **changed: str) -> None:
     """At the page, as an application's redirect brings people there."""
     await_return(visitor)
+    visitor.note_prompts()
     visitor.go(path(**changed))
     visitor.heading("Sign in to Sample application")
 
@@ -32,7 +33,8 @@ def test_sign_in_to_an_application(visitor: Visitor) -> None:
     facts = visitor.page.locator("#sign-in-facts").inner_text()
     assert "localhost:7080" in facts
     assert "and your roles" in facts
-    visitor.consents(True)
+    visitor.prompts(1)
+    visitor.consents(True)  # not before: the form field would be answered, too
     visitor.press("Sign in with a passkey")
     answer = answer_of(visitor)
     assert re.fullmatch(r"authentication-[0-9a-f]{32}", answer["code"])
@@ -42,6 +44,14 @@ def test_sign_in_to_an_application(visitor: Visitor) -> None:
     assert start["client_id"] == "sample"
     assert start["application_challenge"] != start["code_challenge"]
     assert VERIFIER not in str(starts)
+
+
+def test_a_passkey_picked_in_the_field(visitor: Visitor) -> None:
+    """The browser offers it in the form, and no button is pressed."""
+    visitor.enrol()
+    await_return(visitor)
+    visitor.go(path())
+    assert answer_of(visitor)["code"]
 
 
 def test_cancelling_tells_the_application(visitor: Visitor) -> None:
@@ -98,8 +108,9 @@ def test_by_keyboard_alone(newcomer: Visitor) -> None:
     newcomer.consents(False)
     asked(newcomer, login_hint=newcomer.person)
     assert newcomer.page.get_by_label("User name").input_value() == newcomer.person
-    newcomer.consents(True)
     tab_to(newcomer, "Sign in with a passkey")
+    newcomer.prompts(1)
+    newcomer.consents(True)
     newcomer.page.keyboard.press("Enter")
     assert answer_of(newcomer)["code"]
 
