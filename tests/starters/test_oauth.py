@@ -14,6 +14,7 @@ from azure.functions import HttpResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from passkeys import once
 from passkeys.dpop import thumbprint
 from passkeys.errors import StoreUnavailable
 from passkeys.world import World
@@ -202,6 +203,17 @@ async def test_without_our_nonce_a_client_is_given_one(shops: World) -> None:
         assert {"DPoP-Nonce": given} == await next_nonce(shops)
         good = post("/token", {}, await dpop(shops, "/token", nonce=given))
         assert await proof_of_possession(shops, good, APPLICATIONS["shop"])
+
+
+async def test_a_proof_is_remembered_by_its_nonce_and_not_by_its_senders_clock(shops: World) -> None:
+    """Else one that claims to be of last year would be forgotten at once, while its nonce is still good."""
+    asked = post("/token", {}, await dpop(shops, "/token", iat=1))
+    assert await proof_of_possession(shops, asked, APPLICATIONS["shop"])
+    await once.sweep(shops.store, now=shops.clock())
+    assert await refused(proof_of_possession(shops, asked, APPLICATIONS["shop"])) == (
+        "invalid_dpop_proof",
+        400,
+    )
 
 
 async def test_without_nonces_the_proofs_own_time_counts(shops: World) -> None:
