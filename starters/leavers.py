@@ -18,8 +18,8 @@ from starters.views import instant, output_of
 from starters.waiting import is_finished
 
 ORCHESTRATOR = "end_access"
-# How long a session that keeps asking is not looked at again while the directory is in doubt.
-DOUBTED_AGAIN = timedelta(minutes=10)
+# How long a session that keeps asking is not looked at again after nothing was taken.
+AGAIN = timedelta(minutes=10)
 log = logging.getLogger("starters.leavers")
 
 
@@ -60,10 +60,11 @@ async def leave_if_refused(world: World, client: Any, ceremony_id: str, status: 
 
 
 def _is_due_again(status: Any, now: datetime) -> bool:
-    """Whether it has come to nothing: it failed; or the directory was in doubt, some time ago."""
+    """Whether it has come to nothing: it failed; or some time ago the directory was doubted, or had changed its mind."""
     if not is_finished(status):
         return False
     output = status.output
     outcome = output.get("outcome") if isinstance(output, dict) else ActOutcome.FAILED
-    in_doubt = outcome == ActOutcome.REFUSED
-    return outcome == ActOutcome.FAILED or (in_doubt and now - status.last_updated_time > DOUBTED_AGAIN)
+    if outcome in (ActOutcome.FAILED, ActOutcome.COMPLETED):
+        return bool(outcome == ActOutcome.FAILED)
+    return bool(now - status.last_updated_time > AGAIN)

@@ -90,6 +90,19 @@ async def test_an_end_that_failed_is_started_again(world: World, client: FakeCli
             ),
             True,
         ),
+        (
+            instance(instance_id, "Completed", out={"outcome": None}, lastUpdatedTime="2026-01-01T11:49:59Z"),
+            True,
+        ),
+        (
+            instance(
+                instance_id,
+                "Completed",
+                out={"outcome": "completed"},
+                lastUpdatedTime="2026-01-01T11:49:59Z",
+            ),
+            False,
+        ),
         (instance(instance_id, "Completed", out={"outcome": "failed"}), True),
         (instance(instance_id, "Failed", out="text"), True),
     ):
