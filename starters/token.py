@@ -155,19 +155,22 @@ def _answer(issued: Issued, jkt: str | None) -> Mapping[str, Any]:
 
 
 async def _tell_issued(asked: _Request, issued: Issued) -> None:
-    family = issued.family
-    await _record(asked, Act.TOKENS_ISSUED, family, (family.sid,))
-    if family.replays:
-        await _record(asked, Act.TOKENS_ISSUED, family, (family.sid, "again", str(family.replays)))
+    await _tell(asked, Act.TOKENS_ISSUED, issued)
 
 
 async def _tell_refreshed(asked: _Request, issued: Issued) -> None:
-    """The refresh, and each repetition of it: the first may have died before it was told."""
+    await _tell(asked, Act.TOKENS_REFRESHED, issued)
+
+
+async def _tell(asked: _Request, act: Act, issued: Issued) -> None:
+    """What was given, and each time that it is given again, of which the row knows the number: each is told by the one
+    request that has moved the row. If that one dies, the repetition says of which generation it is.
+    """
     family = issued.family
-    stale = {"claims_stale": True} if issued.stale else {}
-    for replays in sorted({0, family.replays}):
-        facts = (family.sid, str(family.generation), str(replays))
-        await _record(asked, Act.TOKENS_REFRESHED, family, facts, **stale)
+    facts = (family.sid, str(family.generation), str(family.replays))
+    told = {"claims_stale": True} if issued.stale else {}
+    again = {"again": family.replays} if family.replays else {}
+    await _record(asked, act, family, facts, generation=family.generation, **told, **again)
 
 
 async def _record(asked: _Request, act: Act, family: Family, facts: tuple[str, ...], **told: Any) -> None:

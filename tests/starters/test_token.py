@@ -278,10 +278,26 @@ async def test_a_code_is_good_once(
     assert acts(client) == [
         (Act.TOKENS_ISSUED, None),
         (Act.TOKENS_ISSUED, None),
-        (Act.TOKENS_ISSUED, None),
         (Act.REFRESH_REUSED, "code_reused"),
     ]
     assert "alert refresh_reused" in caplog.text
+
+
+async def test_no_act_is_told_twice(shops: World, client: FakeClient) -> None:
+    """Whatever is given again is another act, numbered: the audit's memory of ids is short, and a second one is a fault."""
+    body = await redeemed(shops, client)
+    await redeemed(shops, client)
+    for _ in range(3):
+        await refreshed(shops, client, body["refresh_token"])
+    entries = [call[3] for call in client.calls if call[0] == "signal_entity"]
+    assert len({entry["act_id"] for entry in entries}) == len(entries) == 5
+    assert [(entry["generation"], entry.get("again")) for entry in entries] == [
+        (1, None),
+        (1, 1),
+        (2, None),
+        (2, 1),
+        (2, 2),
+    ]
 
 
 async def test_a_code_by_another_key_kills_what_was_issued(shops: World, client: FakeClient) -> None:
