@@ -52,6 +52,7 @@ from starters.conformance import (
     attestation_result,
 )
 from starters.credentials import credential, credentials
+from starters.enrolment import enrol_answer_page, enrol_page, enrolment
 from starters.keys import well_known_jwks
 from starters.metadata import operations_metadata
 from starters.operations import operations_ceremonies, operations_ceremony
@@ -179,6 +180,9 @@ for route, page in (
     ("/", home),
     ("assets/{*path}", asset),
     ("authorize", bind(world, authorize)),
+    ("enrol", bind(world, enrol_page)),
+    ("enrol/{issuer}", bind(world, enrol_answer_page)),
+    ("enrolment", bind(world, enrolment)),
     ("operations", operations_page),
     ("openapi.json", bind(world, openapi)),
     ("authenticators/{aaguid}/icon", bind(world, authenticator_icon)),

@@ -35,12 +35,26 @@ _DEFAULT_AGE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
+class EnrolmentClient:
+    """How the enrolment page gets such a token: RFC 6749 §4.1 with RFC 7636, as a public client. `label` is on its button;
+    `resource` is what it asks the token for (RFC 8707), None where the scope says that.
+    """
+
+    client_id: str
+    scope: str
+    authorization_endpoint: str
+    token_endpoint: str
+    label: str
+    resource: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """One issuer as it is configured: what its tokens must be, and where its keys are.
 
     `discovery` is the address of its metadata, which must say that it is `metadata_issuer`'s; None where `jwks_uri` is
     given. `tls_roots` is PEM, None for the certificates that Python trusts. `authorization_uri` is where Entra's clients
-    are sent with a claims challenge.
+    are sent with a claims challenge. `enrolment` None: people bring their token themselves.
     """
 
     name: str
@@ -51,6 +65,7 @@ class Issuer:
     jwks_uri: str | None
     tls_roots: str | None
     authorization_uri: str | None = None
+    enrolment: EnrolmentClient | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,7 @@ _COMMON = frozenset(
         "max_age_seconds",
     }
 )
-_PEOPLE = frozenset({"clients", "scopes", "contexts", "max_authentication_seconds"})
+_PEOPLE = frozenset({"clients", "scopes", "contexts", "max_authentication_seconds", "enrolment"})
 _CLAIMS = frozenset({"types", "subject_claim", "client_claim", "scope_claim"})
 
 
@@ -329,6 +344,52 @@ def _pem(value: object) -> str:
     return text
 
 
+def _enrolment(value: object) -> Mapping[str, Any]:
+    """The members of an EnrolmentClient, as far as they are there."""
+    if not isinstance(value, dict):
+        raise ValueError("must be an object with client_id and scope")  # noqa: TRY004 -- as all of them
+    if unknown := value.keys() - _ENROLMENT.keys():
+        raise ValueError(f"has no member {min(unknown)!r}")
+    if missing := {"client_id", "scope"} - value.keys():
+        raise ValueError(f"must have {min(missing)}")
+    found = {}
+    for member, parse in _ENROLMENT.items():
+        if member in value:
+            try:
+                found[member] = parse(value[member])
+            except ValueError as error:
+                raise ValueError(f"has a wrong {member}: it {error}") from None
+    return MappingProxyType(found)
+
+
+def _label(value: object) -> str:
+    if not isinstance(value, str) or not _is_word(value) or len(value) > 64:
+        raise ValueError("must be a text of 1 to 64 printable characters")
+    return value
+
+
+def _scope(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*", value):
+        raise ValueError("must be words with a blank between")
+    return value
+
+
+_ENROLMENT: Mapping[str, Callable[[object], Any]] = {
+    "client_id": _scope,
+    "scope": _scope,
+    "authorization_endpoint": _https,
+    "token_endpoint": _https,
+    "label": _label,
+    "resource": _scope,
+}
+# Where a provider's endpoints are, after its issuer. Of Entra, after the authority and the tenant.
+_ENDPOINTS: Mapping[str, tuple[str, str]] = {
+    "okta": ("/v1/authorize", "/v1/token"),
+    "pingone": ("/authorize", "/token"),
+    "pingfederate": ("/as/authorization.oauth2", "/as/token.oauth2"),
+}
+DEFAULT_LABEL = "your company account"
+
 _MEMBERS: Mapping[str, Callable[[object], Any]] = {
     "issuer": _issuer,
     "authority": _origin,
@@ -349,6 +410,7 @@ _MEMBERS: Mapping[str, Callable[[object], Any]] = {
     "discovery": _https,
     "jwks_uri": _https,
     "tls_roots": _pem,
+    "enrolment": _enrolment,
 }
 # Members that go into the profile under their own names.
 _OF_PROFILE = frozenset(Profile.__slots__) & _MEMBERS.keys() - {"issuer"}
@@ -417,6 +479,15 @@ def _contradictions(word: str, provider: Provider, members: Mapping[str, Any]) -
         )
     if "discovery" in members and "jwks_uri" in members:
         mistakes.append("discovery: says nothing beside jwks_uri; leave one of them out")
+    enrolment = members.get("enrolment")
+    if enrolment is not None and enrolment["client_id"] not in members.get("clients", ()):
+        mistakes.append("enrolment: its client_id must be one of clients, or its own tokens would be refused")
+    if (
+        enrolment is not None
+        and word not in {*_ENDPOINTS, "entra", "entra_multitenant"}
+        and not {"authorization_endpoint", "token_endpoint"} <= enrolment.keys()
+    ):
+        mistakes.append("enrolment: must have authorization_endpoint and token_endpoint")
     return mistakes
 
 
@@ -436,6 +507,24 @@ def _made(name: str, word: str, provider: Provider, members: Mapping[str, Any]) 
         jwks_uri=members.get("jwks_uri"),
         tls_roots=members.get("tls_roots"),
         authorization_uri=f"{members['authority']}/{tenant}/oauth2/v2.0/authorize" if entra else None,
+        enrolment=_enrolment_client(word, issuer, members, tenant) if "enrolment" in members else None,
+    )
+
+
+def _enrolment_client(word: str, issuer: str, members: Mapping[str, Any], tenant: str) -> EnrolmentClient:
+    given = members["enrolment"]
+    if word in _ENDPOINTS:
+        authorize, token = (issuer + path for path in _ENDPOINTS[word])
+    else:
+        base = f"{members.get('authority')}/{tenant}/oauth2/v2.0"
+        authorize, token = f"{base}/authorize", f"{base}/token"
+    return EnrolmentClient(
+        client_id=given["client_id"],
+        scope=given["scope"],
+        authorization_endpoint=given.get("authorization_endpoint", authorize),
+        token_endpoint=given.get("token_endpoint", token),
+        label=given.get("label", DEFAULT_LABEL),
+        resource=given.get("resource"),
     )
 
 

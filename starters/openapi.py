@@ -7,6 +7,7 @@ from passkeys.ceremony import CEREMONY_ID, Stage
 from starters.authenticators import AAGUID
 from starters.openapi_authorize import AUTHORIZE_PATHS
 from starters.openapi_conformance import CONFORMANCE_PATHS, CONFORMANCE_SCHEMAS
+from starters.openapi_enrolment import ENROLMENT_PATHS, ENROLMENT_SCHEMAS
 from starters.openapi_oauth import OAUTH_PATHS, OAUTH_SCHEMAS, redeeming
 from starters.openapi_parts import (
     BODY_PROBLEMS,
@@ -464,6 +465,7 @@ def document(*, conformance: bool = False) -> Json:
             **_life_paths(),
             **_recovery_paths(),
             **AUTHORIZE_PATHS,
+            **ENROLMENT_PATHS,
             **SESSION_PATHS,
             **OAUTH_PATHS,
             **(CONFORMANCE_PATHS if conformance else {}),
@@ -472,6 +474,7 @@ def document(*, conformance: bool = False) -> Json:
             "schemas": {
                 **SCHEMAS,
                 **SESSION_SCHEMAS,
+                **ENROLMENT_SCHEMAS,
                 **OAUTH_SCHEMAS,
                 **(CONFORMANCE_SCHEMAS if conformance else {}),
             },

@@ -16,6 +16,7 @@ import { createPlaces } from "./places.js";
 import { onPrf } from "./prf.js";
 import { proving } from "./proof.js";
 import { ask } from "./question.js";
+import { call } from "./service.js";
 import { signalRejected } from "./signals.js";
 import { endUpgrade, leaveUpgrade, upgrade } from "./upgrade.js";
 import * as views from "./views.js";
@@ -56,12 +57,19 @@ wire();
 autofillWorks = await canAutofill();
 if (autofillWorks) $("account-hint").textContent = "Select this field, and your browser offers your passkeys. With a name, you are asked for a passkey of that account alone.";
 openFirstView({ focus: false });
+showCompany();
 
 /** Read the ticket from the fragment and remove it from the address bar and the history: it is a secret. */
 function takeTicket() {
   const found = new URLSearchParams(location.hash.slice(1)).get("ticket");
   if (location.hash) history.replaceState(null, "", location.pathname + location.search);
   return found;
+}
+
+/** Offer the company's own account to who has no passkey yet, where it is set up. If nobody can tell, a link will do. */
+async function showCompany() {
+  const found = await call("GET", "/enrolment", { timeoutMs: 10_000 }).catch(() => null);
+  $("company").hidden = !found?.document.accounts.length;
 }
 
 /** Show the first view: enrolment for whoever came with a link, else sign-in; or why neither is possible. */

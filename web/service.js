@@ -4,14 +4,15 @@
  */
 
 export class ServiceError extends Error {
-  /** @param {string} code  @param {{status?: number, detail?: string, retryAfterSeconds?: number, cause?: unknown}} [facts] */
-  constructor(code, { status = 0, detail = "", retryAfterSeconds = 0, cause } = {}) {
+  /** @param {string} code  @param {{status?: number, detail?: string, retryAfterSeconds?: number, challenge?: string, cause?: unknown}} [facts] */
+  constructor(code, { status = 0, detail = "", retryAfterSeconds = 0, challenge = "", cause } = {}) {
     super(detail || code, { cause });
     this.name = "ServiceError";
     this.code = code;
     this.status = status;
     this.detail = detail;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.challenge = challenge; // what WWW-Authenticate asks for
   }
 
   /** Whether asking again, without change, may succeed: nobody answered, or a part of the service is away. */
@@ -49,6 +50,7 @@ export async function call(method, path, { body, headers = {}, timeoutMs, signal
     status: response.status,
     detail: document?.detail,
     retryAfterSeconds: Number(response.headers.get("Retry-After")) || 0,
+    challenge: response.headers.get("WWW-Authenticate") ?? "",
   });
 }
 

@@ -4,7 +4,7 @@ import { countDown } from "./countdown.js";
 import { fillFacts, made, tell } from "./elements.js";
 import { createStages } from "./stages.js";
 
-const TITLES = { "sign-in": "Sign in", enrol: "Create your passkey", ceremony: "In progress", "signed-in": "Signed in" };
+const TITLES = { "sign-in": "Sign in", choose: "Create your passkey", enrol: "Create your passkey", ceremony: "In progress", "signed-in": "Signed in" };
 const LEADS = {
   registration: {
     before: ["Getting ready", "The service is preparing a challenge for your device."],
@@ -20,7 +20,7 @@ const LEADS = {
 const CALM = ["canceled", "rate_limited", "expired"];
 
 const $ = (id) => document.getElementById(id);
-const VIEWS = ["sign-in", "enrol", "ceremony", "outcome", "signed-in"].filter((view) => $(view)); // a page need not have all
+const VIEWS = ["sign-in", "choose", "enrol", "ceremony", "outcome", "signed-in"].filter((view) => $(view)); // a page need not have all
 const stages = createStages($("stages"), announce);
 
 let stopCountdown = () => {};
@@ -41,6 +41,12 @@ export function showSignIn({ focus = true, note = "", title } = {}) {
   $("account").value = "";
   tell($("sign-in-note"), note);
   show("sign-in", { focus, title });
+}
+
+export function showChoice({ focus = true } = {}) {
+  stages.reset("registration");
+  showReference(null);
+  show("choose", { focus });
 }
 
 export function showEnrol({ focus = true } = {}) {
