@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from passkeys.credentials import (
     marker_name,
 )
 from passkeys.decoys import descriptors
+from passkeys.families import revoke_all
 from passkeys.metadata_blob import verify_blob
 from passkeys.models import keep
 from passkeys.response import encode_base64url
@@ -314,6 +316,20 @@ async def test_a_session_whose_passkey_has_fallen_records_nothing(
         "reason": "session_ended",
     }
     assert credential_name(done.passkey.id) not in store.documents
+
+
+@pytest.mark.parametrize(("began", "recorded"), [(-1, False), (0, False), (1, True)])
+async def test_a_session_that_was_signed_out_records_nothing(
+    world: World, began: int, recorded: bool
+) -> None:
+    """Signed out everywhere while somebody was adding a passkey: only who has signed in since goes on."""
+    passkey = await enrolled(world, "ada", 1)
+    done = await enrolment(world, "ada", 2)
+    at = world.clock()
+    await revoke_all(world, "ada", "signed_out_everywhere")
+    request = by_session(done, passkey.id)
+    request["session_at"] = (at + timedelta(seconds=began)).isoformat()
+    assert (await record_credential(world, request))["recorded"] is recorded
 
 
 async def test_a_session_that_is_nobodys_or_anothers_records_nothing(

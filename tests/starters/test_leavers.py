@@ -58,6 +58,7 @@ async def test_a_refused_leaver_loses_their_access(world: World, client: FakeCli
         (AUTHENTICATION, "refused", "person_unreachable", GONE),
         (AUTHENTICATION, "refused", "person_mismatch", GONE),
         (AUTHENTICATION, "rejected", "signature_invalid", GONE),
+        (AUTHENTICATION, "rejected", "person_disabled", GONE),
         (AUTHENTICATION, "completed", None, GONE),
         (REGISTRATION, "refused", "person_disabled", GONE),
     ],
