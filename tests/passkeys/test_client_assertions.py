@@ -150,6 +150,17 @@ def test_an_access_token_names_nobody_by_being_one() -> None:
     assert claimed_client(token(OIDC)) == OIDC["sub"]
 
 
+@pytest.mark.parametrize("subject", [None, 7, [CLIENT], "", "x" * 256])
+def test_what_names_no_client_names_none(subject: object) -> None:
+    """A name to look up is a text, and not a long one; a token is not read at all if it is too large."""
+    with pytest.raises(AssertionRefused) as refused:
+        claimed_client(token({"sub": subject}))
+    assert refused.value.code is R.SUBJECT_MALFORMED
+    with pytest.raises(AssertionRefused) as refused:
+        claimed_client(assertion(x="x" * 20_000))
+    assert refused.value.code is R.TOO_LARGE
+
+
 async def test_what_is_shown_once_is_taken_once() -> None:
     """The same of the same again is not; of another, or called otherwise, it is."""
     store = MemoryStore()

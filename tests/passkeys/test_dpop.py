@@ -147,6 +147,8 @@ ATTACKS: dict[str, tuple[Any, ...]] = {
     "htu with a blank": (proof(htu=URL + " "), R.URL_MISMATCH),
     "htu with a backslash": (proof(htu="https://passkey.example.com\\token"), R.URL_MISMATCH),
     "a slash escaped": (proof(htu="https://passkey.example.com%2Ftoken"), R.URL_MISMATCH),
+    "htu with a tab within": (proof(htu="https://passkey.example.com/to\tken"), R.URL_MISMATCH),
+    "htu of 2 KB": (proof(htu=f"{URL}?{'x' * 2048}"), R.URL_MISMATCH),
     "an escape cut off": (proof(htu=URL + "%2"), R.URL_MISMATCH),
     # the access token
     "no ath": (proof(), R.TOKEN_MISMATCH, BEARING),
