@@ -16,6 +16,7 @@ function show(sentence) {
   $("who").textContent = sentence;
   $("in").hidden = !client.signedIn;
   $("out").hidden = client.signedIn;
+  if (!client.signedIn) $("answer").textContent = ""; // nothing of the person stays
 }
 
 async function call(what) {
@@ -24,10 +25,10 @@ async function call(what) {
     const response = await client.fetch(path, { method });
     $("answer").textContent = `${response.status}\n${await response.text()}`;
   } catch (error) {
-    $("answer").textContent = `${error.message}`;
     // The session is over, or the API wants a sign-in that is stronger or more recent: then so be it.
     if (error.code === "sign_in_needed") show(error.maxAge ? "For that, sign in again." : "Sign in first.");
     if (error.maxAge) $("out").hidden = false;
+    $("answer").textContent = error.message;
   }
 }
 

@@ -162,6 +162,7 @@ def test_the_whole_way(person: Visitor, sample: Sample) -> None:
     page.get_by_role("button", name="Sign out").click()
     expect(page.locator("#who")).to_have_text("You are signed out.")
     assert not page.get_by_role("button", name="Who am I?").is_visible()
+    assert "grace" not in page.content()
     thief = Exchange(sample.host.url, key=private_key(stolen[-1]))
     refused = thief.refresh(good[1]["refresh_token"])
     assert (refused.status, refused.body["error"]) == (400, "invalid_grant")
