@@ -1,7 +1,7 @@
 """What an application gets for a completed sign-in, or for a refresh token: an access token, and the next refresh token.
 
 Each time the directory is asked who the person is now, and the store whether the passkey is still good. A sign-in is redeemed
-only by the directory's fresh word. A refresh may go by what it said within FRESH; and while it cannot be asked, within STALE.
+only by the directory's fresh word. A refresh may go by what it said within PASSKEYS_CLAIMS_SECONDS; and while it cannot be asked, within STALE.
 
 The access token is signed before the family's row is written: whatever dies in between, no family is lost, and no token was
 given out that a row does not know.
@@ -32,7 +32,7 @@ from passkeys.refresh_rules import Verdict
 from passkeys.tokens import Claims, mint, subject_for
 from passkeys.world import World
 
-FRESH, STALE = timedelta(minutes=5), timedelta(minutes=15)
+STALE = timedelta(minutes=15)
 # A ceremony that ended in the future: the clocks of two hosts differ a little.
 SKEW = timedelta(seconds=60)
 _TRIES = 20
@@ -223,7 +223,7 @@ async def _claims(
     now = world.clock()
     age = now - family.claims_at
     still = tuple(role for role in family.roles if role in application.roles)
-    if age <= FRESH:
+    if age <= timedelta(seconds=world.settings.claims_seconds):
         return still, family.claims_at, False
     try:
         known = await _known(world, family.person, family.auth_time)

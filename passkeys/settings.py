@@ -116,6 +116,7 @@ class Settings:
     key_schedule: str
     code_seconds: int
     refresh_grace_seconds: int
+    claims_seconds: int
     dpop_nonces: bool
     forwarded_hops: int
     conformance: bool
@@ -494,6 +495,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_KEY_SCHEDULE", "key_schedule", "0 0 * * * *", _schedule),
     Setting("PASSKEYS_CODE_SECONDS", "code_seconds", "120", _integer(10, 600)),
     Setting("PASSKEYS_REFRESH_GRACE_SECONDS", "refresh_grace_seconds", "10", _integer(0, 30)),
+    Setting("PASSKEYS_CLAIMS_SECONDS", "claims_seconds", "300", _integer(0, 300)),
     Setting("PASSKEYS_DPOP_NONCES", "dpop_nonces", "on", _on_off),
     Setting("PASSKEYS_FORWARDED_HOPS", "forwarded_hops", "1", _integer(0, 8)),
     Setting("PASSKEYS_CONFORMANCE", "conformance", "off", _on_off),

@@ -137,14 +137,14 @@ def _okta(members: Mapping[str, Any], around: Surroundings) -> Directory:
 def _pingone(members: Mapping[str, Any], around: Surroundings) -> Directory:
     asking = _asking("pingone", members, around)
     environment = members["environment"]
-    issuer = f"{members.get('auth', 'https://auth.pingone.' + members['region'])}/{environment}/as"
+    auth = f"{members.get('auth', 'https://auth.pingone.' + members['region'])}/{environment}/as"
     api = members.get("api", "https://api.pingone." + members["region"])
-    client = Client(f"{issuer}/token", members["client_id"], members["key_id"], None)
+    client = Client(f"{auth}/token", members["client_id"], members["key_id"], None)
     return PingOneDirectory(
         asking=asking,
         credentials=_credentials(client, asking, around),
         api=f"{api}/v1/environments/{environment}",
-        issuer=issuer,
+        issuer=members.get("issuer", auth),
         roles=members.get("roles", {}),
     )
 
@@ -223,7 +223,7 @@ _PROVIDERS: Mapping[str, _Provider] = {
     ),
     "okta": _Provider(_KEY | {"org", "issuers", "statuses"}, _KEY | {"org"}, _okta),
     "pingone": _Provider(
-        _KEY | {"region", "environment", "api", "auth"}, _KEY | {"region", "environment"}, _pingone
+        _KEY | {"region", "environment", "api", "auth", "issuer"}, _KEY | {"region", "environment"}, _pingone
     ),
     "scim": _Provider(
         _KEY | {"base", "issuers", "subject", "endpoint", "scope"}, frozenset({"base"}), _scim, _who_asks
@@ -313,6 +313,7 @@ _MEMBERS: Mapping[str, Callable[[object], Any]] = {
     "org": _origin,
     "api": _origin,
     "auth": _origin,
+    "issuer": _https,
     "base": _https,
     "endpoint": _https,
     "region": _one_of(*_REGIONS),

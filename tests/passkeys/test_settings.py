@@ -131,6 +131,7 @@ WRONG = {
     "PASSKEYS_KEY_SCHEDULE": ["hourly"],
     "PASSKEYS_CODE_SECONDS": ["9", "601"],
     "PASSKEYS_REFRESH_GRACE_SECONDS": ["31", "-1"],
+    "PASSKEYS_CLAIMS_SECONDS": ["301", "-1"],
     "PASSKEYS_DPOP_NONCES": ["required"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
     "PASSKEYS_CONFORMANCE": ["true", "ON"],
