@@ -94,6 +94,7 @@ def test_a_hint_that_is_no_name_is_left_out(hint: str) -> None:
         ("", "client_unknown"),
         ("%", "client_unknown"),
         ("client_id=%ff", "client_unknown"),
+        (query() + "&login_hint=%ff", "client_unknown"),
         (query(client_id=None), "client_unknown"),
         (query(client_id="nobody"), "client_unknown"),
         (query(client_id="SHOP"), "client_unknown"),

@@ -305,6 +305,13 @@ async def test_a_proof_is_good_once() -> None:
     assert (await refusal(by, GOOD, dpop=once)).code == "dpop_too_old"
 
 
+async def test_two_keys_may_call_their_proofs_alike() -> None:
+    """What one client calls its proof takes nothing from another."""
+    by, theirs = verifier(), made(cnf={"jkt": thumbprint(jwk(SOMEBODYS, None))})
+    await verified(by, GOOD, dpop=possession(GOOD, jti="1"))
+    await verified(by, theirs, dpop=possession(theirs, jti="1", key=SOMEBODYS))
+
+
 async def test_a_refused_request_uses_no_proof_up() -> None:
     """Only a proof of the right key for a good token is remembered: nobody else can fill the memory, or burn a proof."""
     seen = ProofsSeen()
@@ -344,7 +351,11 @@ async def test_a_nonce_says_when_the_proof_was_made() -> None:
     longer = made(exp=SECONDS + 10_000)
     again = possession(longer, nonce=given)
     await verified(by, longer, dpop=again)
-    assert (await refusal(by, longer, dpop=again)).code == "dpop_replayed"
+    for later in (0, 300):  # up to the end of the nonce's second slot
+        clock.advance(later)
+        assert (await refusal(by, longer, dpop=again)).code == "dpop_replayed"
+    clock.advance(1)
+    assert (await refusal(by, longer, dpop=again)).code == "dpop_nonce_refused"
 
 
 async def test_bearer_tokens_where_they_are_allowed() -> None:
