@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicNumbers
@@ -28,6 +30,8 @@ SIGNING = "passkeys-signing-"
 SECONDS = 8
 # The vault tells when a version was made in whole seconds: before that is over, the oldest may not be known yet.
 SETTLED_SECONDS = 1.1
+# Older than this by our clock, it is as old as can be by the vault's.
+FRESH_SECONDS = 30
 _OPTIONS: dict[str, Any] = {
     "retry_total": 2,
     "retry_backoff_factor": 0.2,
@@ -47,12 +51,14 @@ class KeyVault:
         *,
         random_bytes: Callable[[int], bytes],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.time,
         **options: Any,
     ) -> None:
         self._url = url
         self._credential = credential
         self._random_bytes = random_bytes
         self._sleep = sleep
+        self._now = now
         self._options = {**_OPTIONS, **options}
         self._clients: tuple[Any, Any] | None = None
         self._signers: dict[str, tuple[str, Any]] = {}
@@ -93,9 +99,13 @@ class KeyVault:
         if key_id not in self._signers:
             await self._look()
         name = await self._drop(key_id)
-        if name is not None:
-            async with _told("removed"):
-                await keys.delete_key(name)
+        if name is None:
+            return
+        from azure.core.exceptions import ResourceNotFoundError
+
+        async with _told("removed"):
+            with suppress(ResourceNotFoundError, _Accepted):
+                await keys.delete_key(name, raw_response_hook=_accepted)
 
     async def secret(self, name: str) -> bytes:
         """One of SECRETS, made if nobody has."""
@@ -116,12 +126,15 @@ class KeyVault:
     async def _secret(self, name: str) -> bytes:
         _, secrets = self._open()
         async with _told("read"):
-            version = await self._oldest(name)
-            if version is None:
+            oldest = await self._oldest(name)
+            if oldest is None:
                 await secrets.set_secret(name, encode_base64url(self._random_bytes(SECRET_BYTES)))
+                oldest = await self._oldest(name)
+            # Whoever makes one, and whoever finds one that was just made: another of the same second may come before it.
+            if oldest is None or self._now() - oldest[0].timestamp() < FRESH_SECONDS:
                 await self._sleep(SETTLED_SECONDS)
-                version = await self._oldest(name)
-            found = await secrets.get_secret(name, version)
+                oldest = await self._oldest(name)
+            found = await secrets.get_secret(name, oldest[1] if oldest else None)
         try:
             value = decode_base64url(found.value)
         except (ValueError, TypeError):
@@ -132,14 +145,14 @@ class KeyVault:
             )
         return value
 
-    async def _oldest(self, name: str) -> str | None:
+    async def _oldest(self, name: str) -> tuple[datetime, str] | None:
         _, secrets = self._open()
         versions = [
             (version.created_on, version.version)
             async for version in secrets.list_properties_of_secret_versions(name)
             if version.enabled
         ]
-        return min(versions)[1] if versions else None
+        return min(versions, default=None)
 
     async def _look(self) -> None:
         """Read which of the vault's keys is which."""
@@ -178,6 +191,16 @@ class KeyVault:
                 SecretClient(self._url, self._credential, **self._options),
             )
         return self._clients
+
+
+class _Accepted(Exception):
+    """The vault has taken a key away. Azure's client would wait until it is filed among the deleted, which may take long."""
+
+
+def _accepted(response: Any) -> None:
+    answer = response.http_response
+    if response.http_request.method == "DELETE" and answer.status_code == 200:
+        raise _Accepted
 
 
 @asynccontextmanager

@@ -105,8 +105,12 @@ class LocalKeys:
         """The file, unless there is one of its name: then that one counts."""
         draft = file.with_name(f".{file.name}.{self._random_bytes(8).hex()}")
         with _told("written"):
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._folder.chmod(0o700)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._folder.stat().st_mode & _OTHERS:
+                raise KeysUnavailable(
+                    f"{self._folder} can be read by others. Name a folder of its own in PASSKEYS_KEYS, or narrow its mode to 0700."
+                )
+            file.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as written:

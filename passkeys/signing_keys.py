@@ -6,11 +6,14 @@ A key goes one way: *published*, so that who keeps the key set has it before it 
 token that it has signed is over; removed. `advance` is the whole rule, and pure. The very first key signs at once, since
 there is no one who could know another; so does the next one when the signing key had to be removed in an emergency.
 
-What changed is kept in the ring until the audit has it: whoever changes the ring may die before it is told.
+What changed is kept in the ring until the audit has it, and what was removed until its private half is gone: whoever changes
+the ring may die before either.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +35,7 @@ RETIRED = timedelta(seconds=900) + timedelta(days=1)
 REMEMBERED = timedelta(seconds=30)
 # Instances that change the ring at once: one is first, the others read again.
 _TRIES = 5
+log = logging.getLogger("passkeys.signing_keys")
 # Who changes keys when nobody does, and when somebody at a terminal does. No person's id has a colon.
 BY_ROTATION, BY_COMMAND = "service:rotation", "service:command"
 
@@ -82,10 +86,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """All keys that count, and the changes that the audit does not have yet."""
+    """All keys that count; the changes that the audit does not have yet; and the ids of those whose private halves are to go."""
 
     keys: tuple[RingKey, ...] = ()
     untold: tuple[Told, ...] = ()
+    gone: tuple[str, ...] = ()
 
     def of(self, state: KeyState) -> tuple[RingKey, ...]:
         """The keys in that state."""
@@ -115,7 +120,7 @@ def wants_key(ring: Ring, *, now: datetime, pace: Pace) -> bool:
 
 def advance(ring: Ring, *, now: datetime, pace: Pace, by: str, made: Jwk | None = None) -> Ring:
     """The ring as it must be at `now`. `made` is a new key, for when `wants_key` says so or somebody asks for a rotation."""
-    keys, told = list(ring.keys), list(ring.untold)
+    keys, told, gone = list(ring.keys), list(ring.untold), list(ring.gone)
 
     def tell(key: RingKey, change: Change) -> None:
         told.append(Told(key.key_id, change, now.isoformat(), by))
@@ -139,8 +144,9 @@ def advance(ring: Ring, *, now: datetime, pace: Pace, by: str, made: Jwk | None 
     over = [key for key in keys if key.retired_at is not None and key.retired_at + RETIRED <= now]
     for key in over:
         keys.remove(key)
+        gone.append(key.key_id)
         tell(key, Change.REMOVED)
-    return Ring(tuple(keys), tuple(told))
+    return Ring(tuple(keys), tuple(told), tuple(gone))
 
 
 def without(ring: Ring, key_id: str, *, now: datetime, by: str) -> Ring:
@@ -148,7 +154,8 @@ def without(ring: Ring, key_id: str, *, now: datetime, by: str) -> Ring:
     if not any(key.key_id == key_id for key in ring.keys):
         raise KeyError(key_id)
     told = Told(key_id, Change.REMOVED, now.isoformat(), by)
-    return Ring(tuple(key for key in ring.keys if key.key_id != key_id), (*ring.untold, told))
+    left = tuple(key for key in ring.keys if key.key_id != key_id)
+    return Ring(left, (*ring.untold, told), (*ring.gone, key_id))
 
 
 class SigningKeys:
@@ -162,17 +169,27 @@ class SigningKeys:
         self._pace = pace_of(settings)
         self._clock = clock
         self._read: tuple[datetime, Ring] | None = None
+        self._reading = asyncio.Lock()
 
     async def ring(self) -> Ring:
         """The ring, with a key that signs: made if there is none. Raises StoreUnavailable, StoreDamaged, KeysUnavailable."""
-        now = self._clock()
-        if self._read is not None and abs(now - self._read[0]) < REMEMBERED:
+        if (known := self._remembered()) is not None:
+            return known
+        # One reads, whoever waits for it: and when there is nothing yet, one makes a key.
+        async with self._reading:
+            if (known := self._remembered()) is not None:
+                return known
+            now = self._clock()
+            ring, _ = await self._load()
+            if not ring.of(KeyState.SIGNING):
+                ring = await self.advance(by=BY_ROTATION)
+            self._read = now, ring
+            return ring
+
+    def _remembered(self) -> Ring | None:
+        if self._read is not None and abs(self._clock() - self._read[0]) < REMEMBERED:
             return self._read[1]
-        ring, _ = await self._load()
-        if not ring.of(KeyState.SIGNING):
-            ring = await self.advance(by=BY_ROTATION)
-        self._read = now, ring
-        return ring
+        return None
 
     async def published(self) -> list[Jwk]:
         """The public halves of all keys that count, in the order in which they came."""
@@ -224,26 +241,40 @@ class SigningKeys:
         return await self._changed(change)
 
     async def _changed(self, change: Callable[[Ring, datetime], Any]) -> Ring:
-        """The ring after a change, stored; private keys that nobody needs any more are gone."""
+        """The ring after a change, stored; private keys that nobody needs any more are gone, now or with the next change."""
+        made: set[str] = set()
         for _ in range(_TRIES):
             before, document = await self._load()
             after: Ring = await change(before, self._clock())
-            had, has = ({key.key_id for key in ring.keys} for ring in (before, after))
+            made |= {key.key_id for key in after.keys} - {key.key_id for key in before.keys}
             try:
                 if after != before:
                     await self._write(after, document)
             except (AlreadyExists, Changed):
-                # Made by us, and in nobody's ring. After a crash right here it stays, unpublished, and signs nothing.
-                await self._forget(has - had)
                 continue
             self._read = self._clock(), after
-            await self._forget(had - has)
+            await self._forget(made, after)
             return after
         raise StoreUnavailable(RING, "was changed again and again meanwhile. Try again.")
 
-    async def _forget(self, key_ids: set[str]) -> None:
-        for key_id in sorted(key_ids):
-            await self._keys.delete(key_id)
+    async def _forget(self, made: set[str], ring: Ring) -> None:
+        """Delete what the ring has let go, and what we made for a ring that another one was quicker than.
+
+        A home that is away is asked again with the next change. Whether a key that we made is in nobody's ring, only a ring
+        says that was read after the write: of a write that was kept and reported lost, the key counts.
+        """
+        counts = {key.key_id for key in ring.keys}
+        try:
+            for key_id in sorted({*ring.gone, *made} - counts):
+                await self._keys.delete(key_id)
+        except KeysUnavailable as away:
+            log.error("keys_not_deleted: %s", away)  # noqa: TRY400 -- alerts look for the code, not for a stack
+            return
+        if ring.gone:
+            with suppress(AlreadyExists, Changed):  # else whoever was quicker clears them away
+                left, document = await self._load()
+                kept = tuple(key_id for key_id in left.gone if key_id not in ring.gone)
+                await self._write(replace(left, gone=kept), document)
 
     async def _load(self) -> tuple[Ring, Document | None]:
         document = await self._store.get(RING)
@@ -263,6 +294,7 @@ class SigningKeys:
                     for key in ring.keys
                 ],
                 "untold": [asdict(told) for told in ring.untold],
+                "gone": list(ring.gone),
             }
         )
         if before is None:
@@ -286,4 +318,5 @@ def _ring(members: Mapping[str, Any]) -> Ring:
         tuple(
             Told(told["key_id"], Change(told["change"]), told["at"], told["by"]) for told in members["untold"]
         ),
+        tuple(members["gone"]),
     )

@@ -53,6 +53,7 @@ class Vault:
     trouble: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
     asked: Counter[str] = field(default_factory=Counter)
     now: int = 1_700_000_000
+    slow: bool = False
 
     async def handle(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -117,6 +118,8 @@ class Vault:
         )
 
     def get_deleted(self, name: str) -> web.Response:
+        if self.slow:  # as a vault is that takes its time to file a deleted key
+            return self._missing()
         return web.json_response({"key": {"kid": f"{self.url}/keys/{name}/v1"}, "attributes": {}})
 
     def list_versions(self, name: str) -> web.Response:
@@ -129,8 +132,8 @@ class Vault:
         ]
         return web.json_response({"value": listed, "nextLink": None})
 
-    def set_secret(self, name: str, body: Any) -> web.Response:
-        version = secrets.token_hex(16)
+    def set_secret(self, name: str, body: Any, version: str | None = None) -> web.Response:
+        version = version or secrets.token_hex(16)
         self.secrets.setdefault(name, []).append((version, self.now, body["value"]))
         return self.get_secret(name, version)
 

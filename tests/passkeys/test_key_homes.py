@@ -103,9 +103,9 @@ async def test_a_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 async def test_a_folder_is_there_after_a_restart(tmp_path: Path) -> None:
     """Another process signs with the same key and derives from the same secret."""
-    first = LocalKeys(tmp_path)
+    first = LocalKeys(tmp_path / "k")
     jwk, secret = await first.create(), await first.secret("refresh")
-    second = LocalKeys(tmp_path)
+    second = LocalKeys(tmp_path / "k")
     assert await second.secret("refresh") == secret
     signed = f"{HEADER}.{encode_base64url(b'{}')}".encode()
     token = signed + b"." + encode_base64url(await second.sign(jwk["kid"], signed)).encode()
@@ -115,7 +115,7 @@ async def test_a_folder_is_there_after_a_restart(tmp_path: Path) -> None:
 
 async def test_a_key_that_another_process_has_removed_signs_no_more(tmp_path: Path) -> None:
     """An emergency removal holds for who has read the key already."""
-    ours, theirs = LocalKeys(tmp_path), LocalKeys(tmp_path)
+    ours, theirs = LocalKeys(tmp_path / "k"), LocalKeys(tmp_path / "k")
     jwk = await ours.create()
     await ours.sign(jwk["kid"], b"x")
     await theirs.delete(jwk["kid"])
@@ -130,37 +130,45 @@ def _secret_of(folder: Path) -> bytes:
 def test_processes_that_make_a_secret_at_once_agree(tmp_path: Path) -> None:
     """The first one's counts, for all of them."""
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        assert len(set(pool.map(_secret_of, [tmp_path] * 16))) == 1
+        assert len(set(pool.map(_secret_of, [tmp_path / "k"] * 16))) == 1
 
 
 async def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     """It may have been read: it is not used again, and the message says what to do."""
-    jwk = await LocalKeys(tmp_path).create()
-    await LocalKeys(tmp_path).secret("refresh")
-    for file in (tmp_path / "signing" / f"{jwk['kid']}.pem", tmp_path / "secrets" / "refresh"):
+    jwk = await LocalKeys(tmp_path / "k").create()
+    await LocalKeys(tmp_path / "k").secret("refresh")
+    for file in (tmp_path / "k" / "signing" / f"{jwk['kid']}.pem", tmp_path / "k" / "secrets" / "refresh"):
         file.chmod(0o640)
     with pytest.raises(KeysUnavailable, match="can be read by others"):
-        await LocalKeys(tmp_path).sign(jwk["kid"], b"x")
+        await LocalKeys(tmp_path / "k").sign(jwk["kid"], b"x")
     with pytest.raises(KeysUnavailable, match="can be read by others"):
-        await LocalKeys(tmp_path).secret("refresh")
+        await LocalKeys(tmp_path / "k").secret("refresh")
+
+
+async def test_a_folder_that_others_can_read_is_not_taken(tmp_path: Path) -> None:
+    """Somebody's home, for instance: its mode is not for us to change."""
+    (tmp_path / "wide").mkdir(mode=0o755)
+    with pytest.raises(KeysUnavailable, match="a folder of its own"):
+        await LocalKeys(tmp_path / "wide").create()
+    assert stat.S_IMODE((tmp_path / "wide").stat().st_mode) == 0o755
 
 
 async def test_a_damaged_file_is_told_without_its_content(tmp_path: Path) -> None:
     """Garbage, another key under the name, a short secret: said so, and never used."""
-    keys = LocalKeys(tmp_path)
+    keys = LocalKeys(tmp_path / "k")
     one, other = await keys.create(), await keys.create()
-    files = {jwk["kid"]: tmp_path / "signing" / f"{jwk['kid']}.pem" for jwk in (one, other)}
+    files = {jwk["kid"]: tmp_path / "k" / "signing" / f"{jwk['kid']}.pem" for jwk in (one, other)}
     files[one["kid"]].write_bytes(files[other["kid"]].read_bytes())
     with pytest.raises(KeysUnavailable, match="another key than its name says"):
-        await LocalKeys(tmp_path).sign(one["kid"], b"x")
+        await LocalKeys(tmp_path / "k").sign(one["kid"], b"x")
     files[one["kid"]].write_bytes(b"secret garbage")
     with pytest.raises(KeysUnavailable, match="is no private key") as told:
-        await LocalKeys(tmp_path).sign(one["kid"], b"x")
+        await LocalKeys(tmp_path / "k").sign(one["kid"], b"x")
     assert "secret garbage" not in str(told.value)
     await keys.secret("nonce")
-    (tmp_path / "secrets" / "nonce").write_bytes(b"short")
+    (tmp_path / "k" / "secrets" / "nonce").write_bytes(b"short")
     with pytest.raises(KeysUnavailable, match="32 bytes"):
-        await LocalKeys(tmp_path).secret("nonce")
+        await LocalKeys(tmp_path / "k").secret("nonce")
 
 
 async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ The contract of all homes holds for it too: tests/passkeys/test_key_homes.py.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,40 @@ async def test_instances_that_make_a_secret_at_once_agree(opened: Opened) -> Non
     opened.vault.now += 100
     opened.vault.set_secret("passkeys-refresh", {"value": encode_base64url(b"y" * 32)})
     assert await opened.instance(drawn=900).secret("refresh") == found[0]
+
+
+async def test_who_finds_a_secret_that_was_just_made_waits_for_those_of_the_same_second(
+    opened: Opened,
+) -> None:
+    """An instance that has seen none yet may still add one that comes first."""
+    opened.vault.set_secret("passkeys-refresh", {"value": encode_base64url(b"b" * 32)}, version="b" * 32)
+    opened.vault.now = int(time.time())
+
+    async def meanwhile(_: float) -> None:
+        opened.vault.set_secret("passkeys-refresh", {"value": encode_base64url(b"a" * 32)}, version="a" * 32)
+        versions = opened.vault.secrets["passkeys-refresh"]
+        opened.vault.secrets["passkeys-refresh"] = [
+            (name, opened.vault.now, value) for name, _, value in versions
+        ]
+
+    found = opened.instance()
+    found._sleep = meanwhile
+    opened.vault.secrets["passkeys-refresh"] = [
+        (name, opened.vault.now, value) for name, _, value in opened.vault.secrets["passkeys-refresh"]
+    ]
+    assert await found.secret("refresh") == b"a" * 32
+
+
+async def test_a_key_is_removed_when_the_vault_says_so(opened: Opened) -> None:
+    """Not when it has filed it among the deleted, which may take long; and what another has removed is removed."""
+    opened.vault.slow = True
+    ours, theirs = opened.instance(), opened.instance(drawn=100)
+    jwk = await ours.create()
+    await theirs.sign(jwk["kid"], b"x")
+    async with asyncio.timeout(2):
+        await ours.delete(jwk["kid"])
+        await theirs.delete(jwk["kid"])
+    assert len(opened.vault.deleted) == 1
 
 
 async def test_a_secret_that_is_none_is_told(opened: Opened) -> None:

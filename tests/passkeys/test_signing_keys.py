@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from passkeys.errors import KeysUnavailable, StoreUnavailable
+from passkeys.errors import AlreadyExists, Changed, KeysUnavailable, StoreUnavailable
 from passkeys.key_home import public_jwk
 from passkeys.settings import load
 from passkeys.signing_keys import (
@@ -210,6 +210,83 @@ async def test_a_write_that_fails_loses_nothing(fault: str) -> None:
     (key,) = ring.keys
     assert key.state is KeyState.SIGNING
     assert key.key_id in keys.keys
+
+
+@dataclass
+class Echoing:
+    """A store whose client repeats a write that was kept, and finds its own in the way."""
+
+    inner: MemoryStore
+    echoes: int = 1
+
+    async def get(self, name: str) -> Any:
+        return await self.inner.get(name)
+
+    async def create(self, name: str, data: bytes) -> str:
+        etag = await self.inner.create(name, data)
+        return self._echo(AlreadyExists(name)) or etag
+
+    async def replace(self, name: str, data: bytes, *, etag: str) -> str:
+        new = await self.inner.replace(name, data, etag=etag)
+        return self._echo(Changed(name)) or new
+
+    def _echo(self, refusal: Exception) -> str:
+        if self.echoes:
+            self.echoes -= 1
+            raise refusal
+        return ""
+
+
+async def test_a_write_that_was_kept_and_told_to_be_in_its_own_way_loses_no_key() -> None:
+    """What the ring names can be signed with, whatever the store has said of the write."""
+    keys = MemoryKeys()
+    store: Any = Echoing(MemoryStore())
+    signing = signing_of(store, keys, Clock())
+    await signing.signature(lambda key_id: key_id.encode())
+    store.echoes = 1
+    ring = await signing.advance(by=BY, rotate=True)
+    assert {key.key_id for key in ring.keys} == set(keys.keys)
+
+
+async def test_a_private_half_that_could_not_be_deleted_is_deleted_later() -> None:
+    """The key is out at once, whatever its home says; the rest is made good by the next turn, whoever's it is."""
+    store, keys, clock = MemoryStore(), MemoryKeys(), Clock()
+    signing = signing_of(store, keys, clock)
+    old = (await signing.ring()).keys[0].key_id
+    delete = keys.delete
+
+    async def away(_: str) -> None:
+        raise KeysUnavailable("The test says so.")
+
+    keys.delete = away  # type: ignore[method-assign]
+    ring = await signing.remove(old, by=BY)
+    assert old not in {key.key_id for key in ring.keys}
+    assert old in keys.keys
+    keys.delete = delete  # type: ignore[method-assign]
+    await signing_of(store, keys, clock).advance(by=BY)
+    assert old not in keys.keys
+    assert (await signing_of(store, keys, clock).ring()).gone == ()
+
+
+async def test_a_crowd_makes_one_key_and_reads_the_ring_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the service starts, and whenever what it remembers has run out."""
+    store, keys, clock = MemoryStore(), MemoryKeys(), Clock()
+    signing = signing_of(store, keys, clock)
+    made = await asyncio.gather(*(signing.ring() for _ in range(50)))
+    assert len({ring.keys[0].key_id for ring in made}) == len(keys.keys) == 1
+    reads = 0
+    get = store.get
+
+    async def counted(name: str) -> Any:
+        nonlocal reads
+        reads += 1
+        await asyncio.sleep(0)
+        return await get(name)
+
+    monkeypatch.setattr(store, "get", counted)
+    clock.now += REMEMBERED
+    await asyncio.gather(*(signing.ring() for _ in range(50)))
+    assert reads == 1
 
 
 async def test_without_the_private_keys_nothing_is_signed() -> None:
