@@ -57,10 +57,12 @@ function showFault() {
 }
 
 async function open() {
-  const { name, host, roles } = request;
+  const { name, host, roles, start } = request;
+  const hardware = start.acr_values && !start.acr_values.split(" ").includes("phr");
   $("sign-in-title").textContent = `Sign in to ${name}`;
   fillFacts($("sign-in-facts"), [
     ["It learns", roles ? "Who you are, how you signed in, and your roles" : "Who you are, and how you signed in"],
+    ["It asks for", hardware ? "A security key, or a device, that is proven to keep its passkey in hardware" : ""],
     ["Takes you to", host],
   ]);
   $("sign-in-form").addEventListener("submit", (event) => {

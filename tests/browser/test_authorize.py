@@ -57,11 +57,13 @@ def test_a_passkey_picked_in_the_field(visitor: Visitor) -> None:
 def test_cancelling_tells_the_application(visitor: Visitor) -> None:
     """Before any prompt, and after one that was cancelled: access_denied, with state and issuer."""
     visitor.consents(False)
-    asked(visitor)
+    asked(visitor, acr_values="phrh")
+    assert "in hardware" in visitor.page.locator("#sign-in-facts").inner_text()
     visitor.press("Cancel")
     answer = answer_of(visitor)
     assert answer == {"error": "access_denied", "state": STATE, "iss": visitor.host.url}
     asked(visitor)
+    assert "in hardware" not in visitor.page.locator("#sign-in-facts").inner_text()
     visitor.press("Sign in with a passkey")
     visitor.heading("Follow your browser")
     visitor.press("Cancel")

@@ -50,6 +50,9 @@ class Played:
     asked: list[dict[str, str]] = field(default_factory=list)  # forms at /token
     served: int = 0
     ids: set[str] = field(default_factory=set)
+    late: list[Route] = field(
+        default_factory=list
+    )  # what /api/slow has been asked with an old token, still unanswered
     revoked: list[dict[str, str]] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
@@ -135,6 +138,8 @@ class Played:
         headers = {"DPoP-Nonce": self.nonce}
         if not self._proof(route, token):
             route.fulfill(status=401, headers={**headers, "WWW-Authenticate": 'DPoP error="use_dpop_nonce"'})
+        elif token != self.access_token and route.request.url.endswith("/slow"):
+            self.late.append(route)
         elif token != self.access_token:
             route.fulfill(status=401, headers={**headers, "WWW-Authenticate": 'DPoP error="invalid_token"'})
         elif self.demands:
@@ -207,6 +212,17 @@ def test_twenty_calls_with_a_stale_token_make_one_refresh(signed_in: Page, playe
     refreshes = [form for form in played.asked if form["grant_type"] == "refresh_token"]
     assert len(refreshes) == 1
     assert played.served == 20
+
+
+def test_a_refusal_that_comes_late_makes_no_refresh(signed_in: Page, played: Played) -> None:
+    """Whoever hears that the old token is refused when there is a new one already repeats their call with that."""
+    call(signed_in)
+    played.access_token = "revoked-meanwhile"
+    signed_in.evaluate("void (globalThis.slow = client.fetch('/api/slow').then((answer) => answer.status))")
+    assert call(signed_in) == [200]
+    played.late[0].fulfill(status=401, headers={"WWW-Authenticate": 'DPoP error="invalid_token"'})
+    assert signed_in.evaluate("slow") == 200
+    assert len([form for form in played.asked if form["grant_type"] == "refresh_token"]) == 1
 
 
 def test_twenty_calls_after_the_tokens_end_make_one_refresh(
