@@ -105,13 +105,16 @@ def public_output(ceremony_id: str, status: Any) -> dict[str, Any]:
     output = output_of(ceremony_id, status)
     outcome = Outcome(output["outcome"])
     completed = outcome is Outcome.COMPLETED
+    # The id of a sign-in for an application is its code: who holds that learns from the tokens who it is, by the subject that
+    # is for them, and by no name and no id of ours.
+    told = completed and output.get("authorization") is None
     return {
         "v": 1,
         "kind": output["kind"],
         "outcome": outcome,
         "reason": public_reason(outcome),
-        "person": output["person"] if completed else None,
-        "credential_id": output["credential_id"] if completed else None,
+        "person": output["person"] if told else None,
+        "credential_id": output["credential_id"] if told else None,
         # Nothing of what the service asks itself later: mediation, user verification, the proof key's challenge. Nor an unknown credential's id: who proves themselves may ask for the latter.
         "step_up": output.get("step_up", False) if completed else None,
         "retry_after_seconds": output["retry_after_seconds"],

@@ -39,6 +39,9 @@ def test_sign_in_to_an_application(visitor: Visitor) -> None:
     answer = answer_of(visitor)
     assert re.fullmatch(r"authentication-[0-9a-f]{32}", answer["code"])
     assert (answer["state"], answer["iss"]) == (STATE, visitor.host.url)
+    told = visitor.page.request.get(f"{visitor.host.url}/ceremonies/{answer['code']}").text()
+    assert "completed" in told
+    assert visitor.person not in told.replace(answer["code"], "")
     # Its own proof key answers; the application's redeems; neither is the other, and no verifier has left its owner.
     (start, *_) = starts
     assert start["client_id"] == "sample"

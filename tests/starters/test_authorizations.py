@@ -8,7 +8,7 @@ import pytest
 
 from passkeys.proof import challenge_of
 from passkeys.world import World
-from starters.ceremonies import authentications
+from starters.ceremonies import authentications, ceremony
 from starters.problems import RefusedError
 from starters.sessions import session_of
 from tests.starters.applications import ORIGIN, SHOP_API, with_applications
@@ -82,6 +82,18 @@ def authorization(code_challenge: str) -> dict[str, Any]:
         "dpop_jkt": None,
         "acr_values": [],
     }
+
+
+async def test_the_code_tells_nobody_who_has_signed_in(world: World, client: FakeClient) -> None:
+    """It goes through addresses and logs: the ceremony's holder sees how it ended, and neither person nor passkey. Others' do."""
+    for members, shown in (({}, "ada"), ({"authorization": authorization(OWN)}, None)):
+        has_ended(client, AUTHENTICATION, **members)
+        asked = request("GET", f"/ceremonies/{AUTHENTICATION}", route={"id": AUTHENTICATION})
+        output = body_of(await ceremony(world, asked, client))["output"]
+        assert output["outcome"] == "completed"
+        assert (output["person"] or {}).get("id") == shown
+        assert (output["credential_id"] is None) == (shown is None)
+        assert output.keys().isdisjoint({"authorization", "code_challenge", "user_verified"})
 
 
 async def test_an_applications_own_ceremony_is_no_session(world: World, client: FakeClient) -> None:
