@@ -112,9 +112,9 @@ async def session_of(world: World, req: HttpRequest, client: Any, *, fresh: bool
     # WebAuthn L3 §5.1.3: nobody need have been there when it was made, so it says of nobody that they are here now.
     if kind is Kind.REGISTRATION and output.get("mediation") == CONDITIONAL:
         raise invalid()
-    # An application is not its person: what it started itself, by the proof key that it redeems with, opens nothing here.
-    authorization = output.get("authorization")
-    if authorization is not None and authorization["code_challenge"] == output["code_challenge"]:
+    # What was started for an application is redeemed by it, and opens nothing here: neither by its own proof key, nor by that
+    # of the page on which it was answered.
+    if output.get("authorization") is not None:
         raise invalid()
     person, credential_id = output["person"]["id"], output["credential_id"]
     # Who cannot be asked about, may not: these raise, and the answer is 503.
