@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -45,7 +46,8 @@ class World:
     those are signed.
 
     `decoy_key()` gives the store's key of the decoys, made if there is none yet; `models` knows the models of
-    authenticators, as the store keeps them; `signing` knows which key signs our tokens, and those that verify them.
+    authenticators, as the store keeps them; `signing` knows which key signs our tokens, and those that verify them;
+    `readiness` is what a look at parts of it has found of late.
     """
 
     settings: Settings
@@ -56,6 +58,7 @@ class World:
     keys: KeyHome
     applications: Mapping[str, Application] = field(default_factory=lambda: load_applications(None))
     issuers: Mapping[str, IssuerKeys] = field(default_factory=dict)
+    readiness: dict[str, tuple[datetime, asyncio.Future[Any]]] = field(default_factory=dict, compare=False)
     decoy_key: Callable[[], Awaitable[bytes]] = field(init=False)
     models: Models = field(init=False)
     signing: SigningKeys = field(init=False)

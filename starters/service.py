@@ -18,6 +18,7 @@ from starters.problems import RefusedError
 
 # A probe that takes longer is as good as failed: whoever asks for readiness has a timeout of their own.
 PROBE_SECONDS = 2.0
+KEPT_SECONDS = 10.0
 # Of the right form, and never given out: 128 random bits are not all zero.
 _NO_CEREMONY = "authentication-" + "0" * 32
 
@@ -30,7 +31,7 @@ async def healthz(world: World, req: HttpRequest, client: Any) -> HttpResponse:
     async def get() -> HttpResponse:
         probes: dict[str, Awaitable[Any]] = {
             "store": world.store.get("tickets/healthz.json"),
-            "directory": world.directory.find("healthz"),
+            "directory": _directory(world),
             "task_hub": client.get_status(_NO_CEREMONY),
             "pages": _pages(),
             "keys": world.signing.published(),
@@ -65,6 +66,17 @@ async def openapi(world: World, req: HttpRequest) -> HttpResponse:
 @cache
 def _document_text(*, conformance: bool) -> str:
     return json.dumps(document(conformance=conformance))
+
+
+async def _directory(world: World) -> None:
+    """Whether it can be asked. Anybody may ask us, as often as they like: it is asked once in KEPT_SECONDS."""
+    at, asking = world.readiness.get("directory", (None, None))
+    now = world.clock()
+    if at is None or asking is None or not 0 <= (now - at).total_seconds() < KEPT_SECONDS:
+        asking = asyncio.ensure_future(world.directory.find("healthz"))
+        asking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        world.readiness["directory"] = now, asking
+    await asyncio.shield(asking)
 
 
 async def _pages() -> None:

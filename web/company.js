@@ -38,7 +38,9 @@ export async function leaveFor(account, demands = {}) {
     ...(account.resource ? { resource: account.resource } : {}),
     ...demands,
   };
-  location.assign(`${account.authorization_endpoint}?${new URLSearchParams(asked)}`);
+  const address = new URL(account.authorization_endpoint);
+  for (const [name, value] of Object.entries(asked)) address.searchParams.set(name, value);
+  location.assign(address);
 }
 
 /**

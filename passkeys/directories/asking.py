@@ -92,6 +92,25 @@ class Asking:
         self._closed_until = 0.0
         self._probing = False
 
+    def beside(self) -> Asking:
+        """For another endpoint of the same provider: the same connections and manners, and failures of its own.
+
+        Whoever needs an answer of the one to ask the other must not be kept from it by the other's failures.
+        """
+        return Asking(
+            self.name,
+            self._send,
+            chance=self._chance,
+            unwrap=self._unwrap,
+            now=self._now,
+            sleep=self._sleep,
+        )
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether one question is to find out if it is back: who has several asks one of them first."""
+        return self._closed_until != 0.0
+
     async def ask(self, question: Callable[[], Awaitable[Question]]) -> Answer:
         """The answer, whatever its status but those of AGAIN. `question` is made anew for each try.
 

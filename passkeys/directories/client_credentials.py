@@ -76,6 +76,8 @@ class ClientCredentials:
         if token is None or token.ends_at - RENEWED_BEFORE <= self._now():
             if self._getting is None or self._getting.done():
                 self._getting = asyncio.create_task(self._get())
+                # Whoever waits is told; if nobody does any more, nobody need be.
+                self._getting.add_done_callback(lambda done: done.cancelled() or done.exception())
             token = await asyncio.shield(self._getting)
         headers = {"Authorization": f"{token.kind} {token.text}", "Accept": "application/json"}
         if token.kind == "DPoP":

@@ -103,7 +103,7 @@ def _asking(
 
 def _credentials(client: Client, asking: Asking, around: Surroundings) -> ClientCredentials:
     return ClientCredentials(
-        client, asking, around.keys, clock=around.clock, random_bytes=around.random_bytes
+        client, asking.beside(), around.keys, clock=around.clock, random_bytes=around.random_bytes
     )
 
 

@@ -55,9 +55,14 @@ class OktaDirectory:
         """The user by their id."""
         user_id = person if _USER_ID.match(person) else _NOBODY
         url = f"{self.org}/api/v1/users/{user_id}"
-        user, groups = await asyncio.gather(
-            authorized(self.asking, self.credentials, url), self._groups(f"{url}/groups?limit={PAGE}")
-        )
+        of_groups = f"{url}/groups?limit={PAGE}"
+        if self.asking.in_doubt:
+            user = await authorized(self.asking, self.credentials, url)
+            groups = await self._groups(of_groups)
+        else:
+            user, groups = await asyncio.gather(
+                authorized(self.asking, self.credentials, url), self._groups(of_groups)
+            )
         if user.status == 404 or user_id == _NOBODY:
             return None
         body = user.body if isinstance(user.body, dict) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +24,7 @@ from starters.timers import (
     sweep_used_tokens,
 )
 from tests.passkeys.tokens import PROFILES
+from tests.passkeys.worlds import Clock, FlakyDirectory, world_of
 from tests.starters.fakes import NOW, FakeClient, body_of, instance, request
 
 TIMER: Any = None
@@ -136,3 +138,17 @@ async def test_used_tokens_are_swept_when_no_ceremony_by_them_can_be_left(
     await world.store.create(name, json.dumps(use).encode())
     await sweep_used_tokens(there, TIMER, client)
     assert (await world.store.get(name) is None) is swept
+
+
+async def test_the_directory_is_asked_once_however_often_we_are(client: FakeClient) -> None:
+    """Readiness is for anybody to ask; what it costs others is bounded, and what it says is not old."""
+    clock, directory = Clock(), FlakyDirectory(failures=0)
+    world = world_of(directory=directory, clock=clock)
+    await asyncio.gather(*(healthz(world, request("GET", "/healthz"), client) for _ in range(20)))
+    assert directory.asked == 1
+    clock.advance(service.KEPT_SECONDS)
+    directory.failures = directory.asked + 1
+    response = await healthz(world, request("GET", "/healthz"), client)
+    assert body_of(response)["missing"] == ["directory"]
+    clock.advance(service.KEPT_SECONDS)
+    assert (await healthz(world, request("GET", "/healthz"), client)).status_code == 200

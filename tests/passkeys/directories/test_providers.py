@@ -194,6 +194,32 @@ async def test_an_app_that_demands_proofs_gets_them(nonce: str | None, tmp_path:
     assert fake.given == 1
 
 
+async def test_a_provider_that_comes_back_is_found_though_the_token_has_ended_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question that finds out needs a new token first, and may ask for it."""
+    clock = Clock()
+    company, fake = await okta(tmp_path, clock)
+    await company.directory.find(company.ada)
+    original = fake.answer
+
+    async def away(question: Any) -> Answer:
+        return Answer(503)
+
+    monkeypatch.setattr(fake, "answer", away)
+    clock.advance(7200)
+    for _ in range(asking.OPENS_AFTER + 1):
+        with pytest.raises(DirectoryUnavailable):
+            await company.directory.find(company.ada)
+    monkeypatch.setattr(fake, "answer", original)
+    monkeypatch.setattr(asking, "OPEN_SECONDS", 0.0)
+    real = company.directory
+    for one in (real.asking, real.credentials._asking):  # type: ignore[attr-defined]
+        if one._closed_until:
+            one._closed_until = 1.0  # long ago
+    assert await company.directory.find(company.ada) is not None
+
+
 async def test_a_key_that_is_not_registered_is_a_fault_of_configuration(tmp_path: Path) -> None:
     """Said with the client, and without its assertion."""
     company, fake = await okta(tmp_path)
