@@ -27,9 +27,10 @@ def client() -> fakes.FakeClient:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test waits for is there at once or never comes: no test waits for seconds."""
-    from starters import ceremonies
+    from starters import acts, ceremonies
 
     for name in ("START_WAIT_SECONDS", "ANSWER_WAIT_SECONDS", "CANCEL_WAIT_SECONDS"):
         monkeypatch.setattr(ceremonies, name, 0.05)
+    monkeypatch.setattr(acts, "ANSWER_WAIT_SECONDS", 0.05)
     monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
     yield
