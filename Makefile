@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run sample test check fix demo bench bench-verification fuzz kill-loop enumeration setup browser identity-provider clean
+.PHONY: help run sample test check fix demo bench bench-verification fuzz deaths kill-loop enumeration setup browser identity-provider clean
 
 help:  ## list the commands
 	@echo "Durable Passkeys. Commands:"
@@ -44,6 +44,9 @@ bench-verification: $(VENV)/.dev  ## measure verifications a second beside bare 
 
 fuzz: $(VENV)/.dev  ## fuzz the verifier to RUNS=10000000 executions in all (hours); goes on where it stopped
 	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),10000000)
+
+deaths: $(VENV)/.dev  ## let the host die at every commit of what must survive it, one by one (minutes)
+	@DEATHS=all $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/faults
 
 kill-loop: $(VENV)/.dev  ## kill the host at random for MINUTES=5 and check that nothing was lost
 	@$(BIN)/python -m tests.faults.kill_loop --minutes $(or $(MINUTES),5)

@@ -24,7 +24,7 @@ from passkeys.credentials import (
 )
 from passkeys.embedded import EmbeddedStore
 from passkeys.response import encode_base64url
-from tests.faults.dying_host import Death, MortalHost
+from tests.faults.dying_host import Death, MortalHost, chosen
 from tests.faults.evidence import documents, read_audit
 from tests.hosts import FUNCTION_KEY
 from tests.metadata_kit import AAGUID, OTHER, blob, entry, status, write_root
@@ -154,8 +154,8 @@ def test_without_a_death_nothing_is_wrong(tmp_path: Path) -> None:
 def test_death_at_any_commit_misses_and_doubles_nothing(tmp_path: Path, place: str, moment: str) -> None:
     """Die at commit N of the first rounds, start again: the same in the end as if nothing had been."""
     _, unhurt = run(tmp_path / "unhurt", None)
-    numbers = range(1, unhurt.commits(place) + 1)
-    assert len(numbers) > 3, "the seam was never called"
+    numbers = chosen(range(1, unhurt.commits(place) + 1))
+    assert len(numbers) > 1, "the seam was never called"
 
     def die_at(number: int) -> tuple[int, list[str], int]:
         faults, host = run(tmp_path / str(number), Death(place, number, moment))

@@ -20,7 +20,7 @@ CHECKS = (
     "unsupported_method",
     "ignored_auth",
 )
-EXAMPLES = 25
+EXAMPLES = 16
 ENV = {
     "PASSKEYS_LIMIT_NETWORK": "1000000/60",
     "PASSKEYS_LIMIT_PERSON": "1000000/60",
