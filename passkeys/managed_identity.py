@@ -30,11 +30,14 @@ class IdentityUnavailable(PasskeysError):
 
 
 def credential_of(client_id: str | None, environ: Mapping[str, str] = os.environ) -> Any:
-    """The asynchronous credential of azure-identity that is right here; `client_id` is of a user-assigned identity."""
+    """The asynchronous credential of azure-identity that is right here.
+
+    `client_id` is of a user-assigned identity; None: AZURE_CLIENT_ID, as Azure's own defaults have it, or the app's own.
+    """
     from azure.identity.aio import AzureCliCredential, ManagedIdentityCredential
 
     if any(environ.get(name) for name in _ENDPOINTS) or environ.get("WEBSITE_INSTANCE_ID"):
-        return ManagedIdentityCredential(client_id=client_id)
+        return ManagedIdentityCredential(client_id=client_id or environ.get("AZURE_CLIENT_ID") or None)
     return AzureCliCredential()
 
 

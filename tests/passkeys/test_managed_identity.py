@@ -62,6 +62,18 @@ async def test_the_platform_gives_a_token_once_for_many(endpoint: Endpoint, clie
     assert asked.get("client_id") == client_id
 
 
+async def test_an_identity_may_be_named_as_azure_names_it(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AZURE_CLIENT_ID, where the configuration names none."""
+    monkeypatch.setenv("AZURE_CLIENT_ID", "22222222-2222-4222-8222-222222222222")
+    for named, expected in (("1", "1"), (None, "22222222-2222-4222-8222-222222222222")):
+        credential = credential_of(named)
+        async with credential:
+            await tokens_of(credential)("https://graph.microsoft.com/.default")
+        assert endpoint.asked[-1]["client_id"] == expected
+
+
 async def test_an_app_without_an_identity_is_told(endpoint: Endpoint) -> None:
     """What to see to, and nothing of what the platform answered."""
     endpoint.status = 400
