@@ -22,8 +22,8 @@ sample: $(VENV)/.runtime  ## start the sample application at http://localhost:70
 	@exec $(BIN)/python -m examples.protected_app --issuer http://localhost:$(PORT)
 
 test: $(VENV)/.dev browser identity-provider  ## run the checks that need no style: every test, in a real browser too
-	@echo "==> Running the tests (some minutes; three files at a time)"
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	@echo "==> Running the tests (some minutes; two files at a time)"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev  ## lint, format, types, import rules
 	@echo "==> ruff";          $(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -28,7 +28,7 @@ import webauthn  # noqa: F401
 import passkeys.world
 from local_host import cli
 from passkeys.embedded import EmbeddedStore
-from tests.hosts import FUNCTION_KEY, MASTER_KEY, ROOT, SYSTEM_KEY
+from tests.hosts import FUNCTION_KEY, MASTER_KEY, NEW_YEAR, ROOT, SYSTEM_KEY
 
 T = TypeVar("T")
 READY_SECONDS = 30.0
@@ -104,6 +104,7 @@ class MortalHost:
             "LOCAL_HOST_FUNCTION_KEY": FUNCTION_KEY,
             "LOCAL_HOST_MASTER_KEY": MASTER_KEY,
             "LOCAL_HOST_SYSTEM_KEY": SYSTEM_KEY,
+            **NEW_YEAR,
             **env,
         }
         self._log = state.parent / f"{state.name}.log"
