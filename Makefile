@@ -22,8 +22,8 @@ sample: $(VENV)/.runtime  ## start the sample application at http://localhost:70
 	@exec $(BIN)/python -m examples.protected_app --issuer http://localhost:$(PORT)
 
 test: $(VENV)/.dev browser identity-provider  ## run the checks that need no style: every test, in a real browser too
-	@echo "==> Running the tests (some minutes; two files at a time)"
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@echo "==> Running the tests (some minutes; three files at a time)"
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev  ## lint, format, types, import rules
 	@echo "==> ruff";          $(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -46,7 +46,7 @@ fuzz: $(VENV)/.dev  ## fuzz the verifier to RUNS=10000000 executions in all (hou
 	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),10000000)
 
 deaths: $(VENV)/.dev  ## let the host die at every commit of what must survive it, one by one (minutes)
-	@DEATHS=all $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/faults
+	@DEATHS=all $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/faults tests/protocol/test_crashes.py
 
 kill-loop: $(VENV)/.dev  ## kill the host at random for MINUTES=5 and check that nothing was lost
 	@$(BIN)/python -m tests.faults.kill_loop --minutes $(or $(MINUTES),5)
