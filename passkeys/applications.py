@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from passkeys.directory import ROLE
 from passkeys.errors import SettingsError
 from passkeys.jwks import KeySet, KeySetMalformed, read_key_set
 from passkeys.strict_json import object_of
@@ -25,7 +26,6 @@ CLIENT_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 MAX_FILE = 256 * 1024
 # RFC 8252 §7.3, §8.3: on the machine itself nobody listens in between.
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z")
 _SECTOR = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}\Z")
 # The algorithms of a client's assertion (passkeys/client_assertions.py).
 _ASSERTION_ALGORITHMS = frozenset({"ES256", "PS256", "RS256", "Ed25519"})
@@ -256,7 +256,7 @@ _MEMBERS: Mapping[str, Callable[[object], Any]] = {
         "https addresses (http for localhost alone) with a path and without a fragment", _is_redirect_uri
     ),
     "origins": _list_of("https origins (http for localhost alone) as browsers write them", _is_origin),
-    "roles": lambda value: frozenset(_list_of("role names", lambda one: bool(_ROLE.match(one)))(value)),
+    "roles": lambda value: frozenset(_list_of("role names", lambda one: bool(ROLE.match(one)))(value)),
     "access_seconds": _seconds(60, 900),
     "refresh_idle_seconds": _seconds(60, 3_600),
     "refresh_absolute_seconds": _seconds(0, 43_200),

@@ -22,6 +22,8 @@ from passkeys.usernames import normal_form
 # Ids go into entity keys, document names and audit entries; 64 bytes is what an authenticator keeps of a name.
 # "metadata" is who acts when nobody does: a person of that name could undo, and be undone by, the re-judging.
 PERSON_ID = re.compile(r"(?!metadata$)[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}\Z")
+# A role is a name of ours; configuration says who has it.
+ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z")
 
 
 class PersonStatus(StrEnum):

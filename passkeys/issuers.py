@@ -335,7 +335,8 @@ def _conditions(value: object) -> Mapping[str, frozenset[str]]:
     return MappingProxyType({name: _texts(allowed) for name, allowed in value.items()})
 
 
-def _pem(value: object) -> str:
+def tls_roots(value: object) -> str:
+    """The certificates in the PEM file at a path. Raises ValueError."""
     try:
         text = Path(value).read_text("ascii") if isinstance(value, str) else ""
         x509.load_pem_x509_certificates(text.encode())
@@ -409,7 +410,7 @@ _MEMBERS: Mapping[str, Callable[[object], Any]] = {
     "max_authentication_seconds": _seconds,
     "discovery": _https,
     "jwks_uri": _https,
-    "tls_roots": _pem,
+    "tls_roots": tls_roots,
     "enrolment": _enrolment,
 }
 # Members that go into the profile under their own names.

@@ -7,11 +7,14 @@ recognise what one of them has made: a refresh token, a nonce, a pairwise subjec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from joserfc.jwk import ECKey
+
+from passkeys.response import encode_base64url
 
 ALGORITHM = "ES256"
 SECRET_BYTES = 32
@@ -42,3 +45,9 @@ def public_jwk(key: EllipticCurvePublicKey) -> Jwk:
     """The public half as it is published, named by its thumbprint."""
     jwk = ECKey.import_key(key)
     return {**jwk.as_dict(private=False), "kid": jwk.thumbprint(), "alg": ALGORITHM, "use": "sig"}
+
+
+def signing_input(header: Mapping[str, Any], claims: Mapping[str, Any]) -> bytes:
+    """What the signature of a JWT is over (RFC 7515 §5.1): both parts, in the order of their members."""
+    parts = (json.dumps(part, separators=(",", ":")).encode() for part in (header, claims))
+    return ".".join(map(encode_base64url, parts)).encode()

@@ -10,13 +10,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from passkeys.errors import PasskeysError
 
-Token = Callable[[str], Awaitable[str]]
-"""A bearer token for a scope, such as https://graph.microsoft.com/.default. Raises IdentityUnavailable."""
+
+class Token(Protocol):
+    """Who gives bearer tokens."""
+
+    async def __call__(self, scope: str, *, refused: str | None = None, claims: str | None = None) -> str:
+        """A token for a scope, such as https://graph.microsoft.com/.default. Raises IdentityUnavailable.
+
+        `refused`: a token that does not do any more: another is asked for, with the `claims` (JSON) that a challenge named.
+        """
+
 
 RENEWED_BEFORE = 300
 # One of these is there wherever Azure gives the app an identity: App Service and Functions; Arc; Cloud Shell.
@@ -48,16 +56,19 @@ def tokens_of(credential: Any, *, now: Callable[[], float] = time.time) -> Token
     known: dict[str, Any] = {}
     asking: dict[str, asyncio.Lock] = {}
 
-    async def token(scope: str) -> str:
+    async def token(scope: str, *, refused: str | None = None, claims: str | None = None) -> str:
         async with asking.setdefault(scope, asyncio.Lock()):
-            if scope not in known or known[scope].expires_on - RENEWED_BEFORE <= now():
-                known[scope] = await asked(scope)
-            found: str = known[scope].token
+            kept = known.get(scope)
+            # Another may have had the refused one replaced already.
+            if kept is None or kept.token == refused or kept.expires_on - RENEWED_BEFORE <= now():
+                known.pop(scope, None)
+                kept = known[scope] = await asked(scope, claims)
+            found: str = kept.token
             return found
 
-    async def asked(scope: str) -> Any:
+    async def asked(scope: str, claims: str | None) -> Any:
         try:
-            return await credential.get_token(scope)
+            return await credential.get_token(scope, **({"claims": claims} if claims else {}))
         except (AzureError, OSError, ValueError) as error:
             # The message may quote what the endpoint answered; its class says enough.
             raise IdentityUnavailable(

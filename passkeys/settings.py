@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from passkeys.algorithms import ALGORITHMS, DEFAULT_ALGORITHMS
 from passkeys.attestation import AnchorsInvalid, TrustAnchors, read_anchors
 from passkeys.decoys import MODELS
+from passkeys.directory import ROLE
 from passkeys.errors import SettingsError
 from passkeys.extensions import EXTENSIONS
 from passkeys.metadata import CERTIFICATION_LEVELS, PROHIBITED_BY_DEFAULT, STATUSES
@@ -149,7 +150,7 @@ def _on_off(text: str) -> bool:
 
 
 def _role(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", text):
+    if not ROLE.match(text):
         raise ValueError("must be one word, as the directory's claim `roles` spells it")
     return text
 

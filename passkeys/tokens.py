@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from passkeys.applications import Application
-from passkeys.key_home import ALGORITHM
+from passkeys.key_home import ALGORITHM, signing_input
 from passkeys.response import encode_base64url
 from passkeys.world import World
 
@@ -58,7 +58,7 @@ async def mint(world: World, claims: Claims, *, seconds: int) -> str:
         **({"cnf": {"jkt": claims.jkt}} if claims.jkt else {}),
     }
     signed, signature = await world.signing.signature(
-        lambda key_id: f"{_part({'alg': ALGORITHM, 'typ': TYPE, 'kid': key_id})}.{_part(members)}".encode()
+        lambda key_id: signing_input({"alg": ALGORITHM, "typ": TYPE, "kid": key_id}, members)
     )
     return f"{signed.decode()}.{encode_base64url(signature)}"
 
@@ -70,7 +70,3 @@ async def subject_for(world: World, application: Application, person: str) -> st
     key = await world.keys.secret("pairwise")
     told = json.dumps([application.sector, person]).encode()
     return encode_base64url(hmac.digest(key, told, hashlib.sha256))
-
-
-def _part(members: dict[str, Any]) -> str:
-    return encode_base64url(json.dumps(members, separators=(",", ":")).encode())

@@ -1,8 +1,9 @@
 """How a directory is asked while a person waits: soon, not often, and not at all while it is known to be away.
 
-1. One try takes TRY_SECONDS at most, and everything together TOTAL_SECONDS.
+1. One try takes TRY_SECONDS at most, and everything that a person waits for TOTAL_SECONDS, of however many questions it is.
 2. A refusal for now (429, 5xx), a broken connection and a try without an answer are tried again, RETRIES times, after a
-   pause that chance spreads; a pause that the provider asks for is kept to, or, if it is too long, nothing is asked again.
+   pause that chance spreads; a pause that the provider asks for is kept to, or, if it is too long, nothing is asked again
+   before its end.
 3. After OPENS_AFTER failures in a row nothing is asked for OPEN_SECONDS, or for as long as the provider has said: then one
    question is let through, and its answer decides.
 4. An answer is bounded, is read as JSON, and comes from where configuration says: https, and no redirects.
@@ -13,13 +14,15 @@ Who is asked about, and with which token, is in no message and no log.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import aiohttp
 
@@ -120,12 +123,7 @@ class Asking:
         try:
             answer = await self._tries(question)
         except DirectoryExhausted:
-            self._failures += 1
-            if probe or self._failures >= OPENS_AFTER:
-                self._closed_until = max(self._closed_until, self._now() + OPEN_SECONDS)
-                log.error(  # noqa: TRY400 -- alerts look for the code, not for a stack
-                    "directory_closed %s: not asked for %d seconds", self.name, OPEN_SECONDS
-                )
+            self.failed()
             raise
         else:
             self._failures, self._closed_until = 0, 0.0
@@ -133,6 +131,18 @@ class Asking:
         finally:
             if probe:
                 self._probing = False
+
+    def failed(self) -> None:
+        """Count a failure; after so many in a row, and after one that was to find out, it is left alone."""
+        self._failures += 1
+        if self.in_doubt or self._failures >= OPENS_AFTER:
+            self._close(OPEN_SECONDS)
+
+    def _close(self, seconds: float) -> None:
+        until = self._now() + seconds
+        if until > self._closed_until:
+            self._closed_until = until
+            log.error("directory_closed %s: not asked for %d seconds", self.name, seconds)
 
     def _let_in(self) -> bool:
         """Whether this is the one that finds out if the provider is back. Raises DirectoryExhausted while it is left alone."""
@@ -156,9 +166,9 @@ class Asking:
             else:
                 if answer.status not in AGAIN:
                     return answer
-                told, pause = f"status {answer.status}", _pause_of(answer)
+                told, pause = f"status {answer.status}", pause_of(answer)
             if pause is not None and pause > LONGEST_PAUSE:
-                self._closed_until = self._now() + min(pause, LONGEST_SILENCE)
+                self._close(min(pause, LONGEST_SILENCE))
                 break
             wait = pause if pause is not None else 0.1 * 2**tried * (0.5 + self._chance())
             if tried == RETRIES or self._now() + wait >= ends:
@@ -167,10 +177,51 @@ class Asking:
         raise DirectoryExhausted(f"{self.name} could not be asked: {told}.")
 
 
-def _pause_of(answer: Answer) -> float | None:
-    """How long the provider wants to be left alone (RFC 9110 §10.2.3), or None if it does not say in seconds."""
-    text = answer.headers.get("retry-after", "")
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else None
+class _Adapter(Protocol):
+    @property
+    def asking(self) -> Asking: ...
+
+
+A = TypeVar("A", bound=_Adapter)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_time(
+    method: Callable[Concatenate[A, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[A, P], Coroutine[Any, Any, R]]:
+    """An adapter's method, with one end for all that it asks: TOTAL_SECONDS from its call. Then DirectoryExhausted."""
+
+    @functools.wraps(method)
+    async def bounded(adapter: A, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                return await method(adapter, *args, **kwargs)
+        except TimeoutError:
+            adapter.asking.failed()
+            raise DirectoryExhausted(f"{adapter.asking.name} could not be asked: not in time.") from None
+
+    return bounded  # type: ignore[return-value]  # mypy gives the name of its first parameter away
+
+
+def seconds_in(text: str) -> int | None:
+    """The number of seconds that a header tells, or None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+def pause_of(answer: Answer) -> float | None:
+    """How long the provider wants to be left alone (RFC 9110 §10.2.3), or None if it does not say.
+
+    A time is taken by the provider's own clock, its Date: ours may go otherwise.
+    """
+    told = answer.headers.get("retry-after", "")
+    if (seconds := seconds_in(told)) is not None:
+        return float(seconds)
+    try:
+        wait = parsedate_to_datetime(told) - parsedate_to_datetime(answer.headers.get("date", ""))
+    except (ValueError, TypeError):
+        return None
+    return max(0.0, wait.total_seconds())
 
 
 def misconfigured(name: str, what: str) -> DirectoryMisconfigured:

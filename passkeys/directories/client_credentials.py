@@ -20,7 +20,8 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from passkeys.directories.asking import Answer, Asking, Question, misconfigured
-from passkeys.key_home import KeyHome
+from passkeys.errors import DirectoryExhausted, KeysUnavailable
+from passkeys.key_home import KeyHome, signing_input
 from passkeys.response import encode_base64url
 
 ASSERTION_SECONDS = 120
@@ -71,7 +72,7 @@ class ClientCredentials:
         self._nonces: dict[str, str] = {}
 
     async def headers(self, method: str, url: str) -> dict[str, str]:
-        """What authorizes one request. Raises DirectoryExhausted, DirectoryMisconfigured, KeysUnavailable."""
+        """What authorizes one request. Raises DirectoryExhausted, DirectoryMisconfigured."""
         token = self._token
         if token is None or token.ends_at - RENEWED_BEFORE <= self._now():
             if self._getting is None or self._getting.done():
@@ -131,12 +132,15 @@ class ClientCredentials:
             "jti": encode_base64url(self._random_bytes(16)),
         }
         header = {"alg": "ES256", "typ": "JWT", "kid": client.key_id}
-        signed = f"{_part(header)}.{_part(claims)}"
-        signature = encode_base64url(await self._keys.sign(client.key_id, signed.encode()))
+        signed = signing_input(header, claims)
+        try:
+            signature = encode_base64url(await self._keys.sign(client.key_id, signed))
+        except KeysUnavailable as away:
+            raise DirectoryExhausted(f"{self._asking.name}: the client's key: {away}") from None
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": f"{signed}.{signature}",
+            "client_assertion": f"{signed.decode()}.{signature}",
             **({"scope": client.scope} if client.scope else {}),
         }
         proof = {"DPoP": self._proof("POST", client.endpoint)} if self._demands_proof else {}
@@ -183,7 +187,3 @@ async def authorized(
 
 def _origin(url: str) -> str:
     return "/".join(url.split("/", 3)[:3])
-
-
-def _part(members: dict[str, Any]) -> str:
-    return encode_base64url(json.dumps(members, separators=(",", ":")).encode())

@@ -15,23 +15,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cryptography import x509
-
 from passkeys.directories import entra, okta
 from passkeys.directories.asking import Answer, Asking, Question, Sender, misconfigured
+from passkeys.directories.by_identity import asked_by_identity
 from passkeys.directories.client_credentials import Client, ClientCredentials, authorized
 from passkeys.directories.entra import EntraDirectory
 from passkeys.directories.okta import OktaDirectory
 from passkeys.directories.pingone import PingOneDirectory
+from passkeys.directories.reading import GUID
 from passkeys.directories.scim import ScimDirectory
-from passkeys.directory import Directory, load_static
-from passkeys.errors import DirectoryExhausted, SettingsError
+from passkeys.directory import ROLE, Directory, load_static
+from passkeys.errors import SettingsError
+from passkeys.issuers import tls_roots
 from passkeys.key_home import KeyHome
-from passkeys.managed_identity import IdentityUnavailable, Token, credential_of, tokens_of
+from passkeys.managed_identity import Token, credential_of, tokens_of
 from passkeys.strict_json import object_of
 
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _WORD = re.compile(r"[!#-\[\]-~]{1,255}")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{43}")
 # https://developer.pingidentity.com/pingone-api: the domain of each region.
@@ -162,15 +161,11 @@ def _scim(members: Mapping[str, Any], around: Surroundings) -> Directory:
         token = around.token(members.get("client_id"))
 
         async def get(url: str) -> Answer:
-            async def question() -> Question:
-                try:
-                    shown = await token(members["scope"])
-                except IdentityUnavailable as unavailable:
-                    raise DirectoryExhausted(f"scim: {unavailable}") from None
+            def question(shown: str) -> Question:
                 headers = {"Authorization": f"Bearer {shown}", "Accept": "application/scim+json"}
                 return Question("GET", url, headers)
 
-            answer = await asking.ask(question)
+            answer = await asked_by_identity(asking, token, members["scope"], question)
             if answer.status not in (200, 404):
                 raise misconfigured("scim", f"status {answer.status}: see what the identity may do there")
             return answer
@@ -185,11 +180,23 @@ def _scim(members: Mapping[str, Any], around: Surroundings) -> Directory:
     )
 
 
-def _too_many_groups(members: Mapping[str, Any]) -> list[str]:
-    groups = {group for having in members.get("roles", {}).values() for group in having}
-    if len(groups) > entra.MAX_GROUPS:
-        return [f"roles: names {len(groups)} groups; one question can be about {entra.MAX_GROUPS}"]
-    return []
+def _groups_in(members: Mapping[str, Any]) -> set[str]:
+    return {group for having in members.get("roles", {}).values() for group in having}
+
+
+def _no_guids(members: Mapping[str, Any]) -> list[str]:
+    """Names in the place of ids would be groups that nobody is ever in."""
+    return [
+        f"roles: {group!r} is no group's id, which is a GUID in lower case"
+        for group in sorted(_groups_in(members))
+        if not GUID.match(group)
+    ]
+
+
+def _no_batch(members: Mapping[str, Any]) -> list[str]:
+    if (count := len(_groups_in(members))) > entra.MAX_GROUPS:
+        return [f"roles: names {count} groups; one question can be about {entra.MAX_GROUPS}"]
+    return _no_guids(members)
 
 
 def _who_asks(members: Mapping[str, Any]) -> list[str]:
@@ -219,11 +226,14 @@ _PROVIDERS: Mapping[str, _Provider] = {
         frozenset({"tenant", "authority", "graph", "client_id"}),
         frozenset({"tenant"}),
         _entra,
-        _too_many_groups,
+        _no_batch,
     ),
     "okta": _Provider(_KEY | {"org", "issuers", "statuses"}, _KEY | {"org"}, _okta),
     "pingone": _Provider(
-        _KEY | {"region", "environment", "api", "auth", "issuer"}, _KEY | {"region", "environment"}, _pingone
+        _KEY | {"region", "environment", "api", "auth", "issuer"},
+        _KEY | {"region", "environment"},
+        _pingone,
+        _no_guids,
     ),
     "scim": _Provider(
         _KEY | {"base", "issuers", "subject", "endpoint", "scope"}, frozenset({"base"}), _scim, _who_asks
@@ -291,23 +301,14 @@ def _statuses(value: object) -> frozenset[str]:
 
 
 def _roles(value: object) -> Mapping[str, frozenset[str]]:
-    if not isinstance(value, dict) or not all(_ROLE.fullmatch(role) for role in value):
+    if not isinstance(value, dict) or not all(ROLE.match(role) for role in value):
         raise ValueError("must be an object of our role names, each with the list of group ids that have it")
     return {role: _texts(groups) for role, groups in value.items()}
 
 
-def _pem(value: object) -> str:
-    try:
-        text = Path(value).read_text("ascii") if isinstance(value, str) else ""
-        x509.load_pem_x509_certificates(text.encode())
-    except (OSError, ValueError):
-        raise ValueError("must be the path of a PEM file with one certificate or more") from None
-    return text
-
-
 _MEMBERS: Mapping[str, Callable[[object], Any]] = {
-    "tenant": _matching(_GUID, "a GUID in lower case"),
-    "environment": _matching(_GUID, "a GUID in lower case"),
+    "tenant": _matching(GUID, "a GUID in lower case"),
+    "environment": _matching(GUID, "a GUID in lower case"),
     "authority": _origin,
     "graph": _origin,
     "org": _origin,
@@ -324,5 +325,5 @@ _MEMBERS: Mapping[str, Callable[[object], Any]] = {
     "issuers": _issuers,
     "statuses": _statuses,
     "roles": _roles,
-    "tls_roots": _pem,
+    "tls_roots": tls_roots,
 }

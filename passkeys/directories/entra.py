@@ -8,23 +8,30 @@ groups somebody is in does not matter). Permissions, of the application: User.Re
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from passkeys.directories.asking import AGAIN, Answer, Asking, Question, Unanswered, misconfigured
+from passkeys.directories.asking import (
+    AGAIN,
+    Answer,
+    Asking,
+    Question,
+    Unanswered,
+    in_time,
+    misconfigured,
+    pause_of,
+)
+from passkeys.directories.by_identity import asked_by_identity
+from passkeys.directories.reading import GUID, NIL_GUID, is_unknown, roles_of, text
 from passkeys.directory import IdentityKey, Person, PersonStatus
 from passkeys.errors import DirectoryExhausted
-from passkeys.managed_identity import IdentityUnavailable, Token
+from passkeys.managed_identity import Token
 
 GROUPS_A_CALL = 20
 MAX_GROUPS = 19 * GROUPS_A_CALL  # a batch has twenty requests, of which the user is one
 _SELECTED = "id,accountEnabled,userType,displayName,userPrincipalName,signInSessionsValidFromDateTime"
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-# Asked for in place of what no id of Entra's can be: so that it takes as long, and no name or address is looked up.
-_NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,52 +45,51 @@ class EntraDirectory:
     issuer: str
     roles: Mapping[str, frozenset[str]]
 
+    @in_time
     async def find(self, person: str) -> Person | None:
         """The user by their object id."""
-        oid = person if _GUID.match(person) else _NOBODY
-        answer = await self.asking.ask(lambda: self._batch(oid))
+        oid = person if GUID.match(person) else NIL_GUID
+        requests = self._requests(oid)
+        answer = await asked_by_identity(
+            self.asking, self.token, f"{self.graph}/.default", lambda token: self._batch(requests, token)
+        )
         if answer.status != 200:
             raise misconfigured("entra", f"status {answer.status}: see the app roles of the managed identity")
         found: dict[str, Answer] = answer.body
         user = found["user"]
-        if user.status == 404 or oid == _NOBODY:
+        if _is_unknown(user) or oid == NIL_GUID:
             return None
         refused = sorted({one.status for one in found.values() if one.status != 200})
         if refused:
             raise misconfigured("entra", f"status {refused[0]} in the batch: see the permissions in Graph")
-        groups = {
-            group for name, one in found.items() if name != "user" for group in _texts(one.body.get("value"))
-        }
-        return _person(user.body, oid, self._roles_of(groups))
+        if found.keys() != {request["id"] for request in requests}:
+            raise DirectoryExhausted("entra: the batch does not answer what was asked.")
+        groups = {group for name, one in found.items() if name != "user" for group in _groups_in(one)}
+        return _person(user.body, oid, roles_of(self.roles, groups))
 
     async def person_of(self, identity: IdentityKey) -> str | None:
         """The object id of an identity of this tenant's: the same in every application of it."""
         if (identity.issuer, identity.tenant) != (self.issuer, self.tenant):
             return None
-        return identity.subject if _GUID.match(identity.subject) else None
+        return identity.subject if GUID.match(identity.subject) else None
 
-    def _roles_of(self, groups: set[str]) -> list[str]:
-        return sorted(role for role, having in self.roles.items() if not having.isdisjoint(groups))
-
-    async def _batch(self, oid: str) -> Question:
+    def _requests(self, oid: str) -> list[dict[str, Any]]:
         groups = sorted({group for having in self.roles.values() for group in having})
-        requests: list[dict[str, Any]] = [
-            {"id": "user", "method": "GET", "url": f"/users/{oid}?$select={_SELECTED}"}
+        return [
+            {"id": "user", "method": "GET", "url": f"/users/{oid}?$select={_SELECTED}"},
+            *(
+                {
+                    "id": f"groups-{first}",
+                    "method": "POST",
+                    "url": f"/users/{oid}/checkMemberGroups",
+                    "headers": {"Content-Type": "application/json"},
+                    "body": {"groupIds": groups[first : first + GROUPS_A_CALL]},
+                }
+                for first in range(0, len(groups), GROUPS_A_CALL)
+            ),
         ]
-        requests += [
-            {
-                "id": f"groups-{first}",
-                "method": "POST",
-                "url": f"/users/{oid}/checkMemberGroups",
-                "headers": {"Content-Type": "application/json"},
-                "body": {"groupIds": groups[first : first + GROUPS_A_CALL]},
-            }
-            for first in range(0, len(groups), GROUPS_A_CALL)
-        ]
-        try:
-            token = await self.token(f"{self.graph}/.default")
-        except IdentityUnavailable as unavailable:
-            raise DirectoryExhausted(f"entra: {unavailable}") from None
+
+    def _batch(self, requests: list[dict[str, Any]], token: str) -> Question:
         headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
@@ -105,7 +111,7 @@ def unwrapped(answer: Answer) -> Answer:
     later = [one for one in found.values() if one.status in AGAIN]
     if later:
         # The longest pause that any of them asks for.
-        return max(later, key=lambda one: _seconds(one.headers.get("retry-after")))
+        return max(later, key=lambda one: pause_of(one) or 0.0)
     if "user" not in found or not all(
         one.status != 200 or isinstance(one.body, dict) for one in found.values()
     ):
@@ -121,10 +127,6 @@ def _inner(response: Mapping[str, Any]) -> Answer:
     return Answer(status, lower, response.get("body"))
 
 
-def _seconds(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else 0
-
-
 def _person(user: Mapping[str, Any], oid: str, roles: list[str]) -> Person:
     if user.get("id") != oid or not isinstance(user.get("accountEnabled"), bool):
         raise DirectoryExhausted("entra: the answer is about nobody who was asked for.")
@@ -137,17 +139,23 @@ def _person(user: Mapping[str, Any], oid: str, roles: list[str]) -> Person:
         raise DirectoryExhausted("entra: signInSessionsValidFromDateTime has no zone.")
     return Person(
         id=oid,
-        display_name=_text(user.get("displayName")) or oid,
+        display_name=text(user.get("displayName")) or oid,
         status=PersonStatus.ACTIVE if user["accountEnabled"] else PersonStatus.DISABLED,
         claims={"roles": roles},
         sessions_valid_from=valid_from,
-        username=_text(user.get("userPrincipalName")),
+        username=text(user.get("userPrincipalName")),
     )
 
 
-def _texts(value: object) -> set[str]:
-    return {one for one in value if isinstance(one, str)} if isinstance(value, list) else set()
+def _groups_in(answer: Answer) -> set[str]:
+    """Those of the asked ones that somebody is in. Raises DirectoryExhausted for what is no such list."""
+    value = answer.body.get("value")
+    if not isinstance(value, list):
+        raise DirectoryExhausted("entra: groups that are no list.")
+    return {one for one in value if isinstance(one, str)}
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+def _is_unknown(answer: Answer) -> bool:
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    said = isinstance(error, dict) and error.get("code") == "Request_ResourceNotFound"
+    return is_unknown("entra", answer, said=said)

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from passkeys.directories.asking import Answer, Asking, misconfigured
+from passkeys.directories.asking import Answer, Asking, in_time, misconfigured, seconds_in
 from passkeys.directories.client_credentials import ClientCredentials, authorized
+from passkeys.directories.reading import is_unknown, roles_of, text
 from passkeys.directory import IdentityKey, Person, PersonStatus
 from passkeys.errors import DirectoryExhausted
 
@@ -51,6 +52,7 @@ class OktaDirectory:
     roles: Mapping[str, frozenset[str]]
     active: frozenset[str]
 
+    @in_time
     async def find(self, person: str) -> Person | None:
         """The user by their id."""
         user_id = person if _USER_ID.match(person) else _NOBODY
@@ -63,7 +65,7 @@ class OktaDirectory:
             user, groups = await asyncio.gather(
                 authorized(self.asking, self.credentials, url), self._groups(of_groups)
             )
-        if user.status == 404 or user_id == _NOBODY:
+        if _is_unknown(user) or user_id == _NOBODY:
             return None
         body = user.body if isinstance(user.body, dict) else {}
         if body.get("id") != user_id or body.get("status") not in STATUSES:
@@ -73,8 +75,8 @@ class OktaDirectory:
             id=user_id,
             display_name=_display_name(profile) or user_id,
             status=PersonStatus.ACTIVE if body["status"] in self.active else PersonStatus.DISABLED,
-            claims={"roles": sorted(role for role, having in self.roles.items() if having & groups)},
-            username=_text(profile.get("login")),
+            claims={"roles": roles_of(self.roles, groups)},
+            username=text(profile.get("login")),
         )
 
     async def person_of(self, identity: IdentityKey) -> str | None:
@@ -86,9 +88,11 @@ class OktaDirectory:
     async def _groups(self, url: str) -> frozenset[str]:
         """The ids of the groups that the user is in, of as many as Okta lists on MAX_PAGES pages."""
         found: set[str] = set()
-        for _ in range(MAX_PAGES if self.roles else 0):
+        if not self.roles:
+            return frozenset()
+        for _ in range(MAX_PAGES):
             answer = await authorized(self.asking, self.credentials, url)
-            if answer.status == 404:
+            if _is_unknown(answer):
                 return frozenset()
             if not isinstance(answer.body, list):
                 raise DirectoryExhausted("okta: groups that are no list.")
@@ -99,29 +103,29 @@ class OktaDirectory:
             url = following[1]
             if urlsplit(url)[:2] != urlsplit(self.org)[:2]:
                 raise misconfigured("okta", "the next page of groups is at another host")
-        if self.roles:
-            raise misconfigured("okta", f"more than {MAX_PAGES * PAGE} groups: map roles to fewer")
-        return frozenset()
+        raise misconfigured("okta", f"more than {MAX_PAGES * PAGE} groups: map roles to fewer")
 
 
 def by_reset(clock: Callable[[], datetime]) -> Callable[[Answer], Answer]:
     """Okta says when a limit is over in X-Rate-Limit-Reset, in seconds since 1970, and not for how long."""
 
     def told(answer: Answer) -> Answer:
-        reset = answer.headers.get("x-rate-limit-reset", "")
-        if answer.status != 429 or "retry-after" in answer.headers or not reset.isdigit() or len(reset) > 11:
+        reset = seconds_in(answer.headers.get("x-rate-limit-reset", ""))
+        if answer.status != 429 or "retry-after" in answer.headers or reset is None:
             return answer
-        wait = max(0, int(reset) - int(clock().timestamp()))
+        wait = max(0, reset - int(clock().timestamp()))
         return replace(answer, headers={**answer.headers, "retry-after": str(wait)})
 
     return told
 
 
 def _display_name(profile: Mapping[str, Any]) -> str | None:
-    whole = _text(profile.get("displayName"))
-    parts = [part for part in map(_text, (profile.get("firstName"), profile.get("lastName"))) if part]
-    return whole or " ".join(parts) or _text(profile.get("login"))
+    whole = text(profile.get("displayName"))
+    parts = [part for part in map(text, (profile.get("firstName"), profile.get("lastName"))) if part]
+    return whole or " ".join(parts) or text(profile.get("login"))
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+def _is_unknown(answer: Answer) -> bool:
+    """E0000007 is Okta's code for what is not there."""
+    said = isinstance(answer.body, dict) and answer.body.get("errorCode") == "E0000007"
+    return is_unknown("okta", answer, said=said)

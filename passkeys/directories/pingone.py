@@ -6,18 +6,15 @@ groups are not asked for, and a read-only role will do.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from passkeys.directories.asking import Asking
+from passkeys.directories.asking import Asking, in_time
 from passkeys.directories.client_credentials import ClientCredentials, authorized
+from passkeys.directories.reading import GUID, NIL_GUID, is_unknown, roles_of, text
 from passkeys.directory import IdentityKey, Person, PersonStatus
 from passkeys.errors import DirectoryExhausted
-
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-_NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +27,15 @@ class PingOneDirectory:
     issuer: str
     roles: Mapping[str, frozenset[str]]
 
+    @in_time
     async def find(self, person: str) -> Person | None:
         """The user by their id."""
-        user_id = person if _GUID.match(person) else _NOBODY
+        user_id = person if GUID.match(person) else NIL_GUID
         query = "?include=memberOfGroupIDs" if self.roles else ""
         answer = await authorized(self.asking, self.credentials, f"{self.api}/users/{user_id}{query}")
-        if answer.status == 404 or user_id == _NOBODY:
-            return None
         body = answer.body if isinstance(answer.body, dict) else {}
+        if is_unknown("pingone", answer, said=body.get("code") == "NOT_FOUND") or user_id == NIL_GUID:
+            return None
         groups = body.get("memberOfGroupIDs", [])
         if (
             body.get("id") != user_id
@@ -45,20 +43,19 @@ class PingOneDirectory:
             or not isinstance(groups, list)
         ):
             raise DirectoryExhausted("pingone: the answer is about nobody who was asked for.")
-        having = {group for group in groups if isinstance(group, str)}
         return Person(
             id=user_id,
             display_name=_display_name(body) or user_id,
             status=PersonStatus.ACTIVE if _may_sign_in(body) else PersonStatus.DISABLED,
-            claims={"roles": sorted(role for role, of in self.roles.items() if of & having)},
-            username=_text(body.get("username")),
+            claims={"roles": roles_of(self.roles, {group for group in groups if isinstance(group, str)})},
+            username=text(body.get("username")),
         )
 
     async def person_of(self, identity: IdentityKey) -> str | None:
         """The user's id, which is `sub` in tokens of this environment's."""
         if identity.tenant is not None or identity.issuer != self.issuer:
             return None
-        return identity.subject if _GUID.match(identity.subject) else None
+        return identity.subject if GUID.match(identity.subject) else None
 
 
 def _may_sign_in(body: Mapping[str, Any]) -> bool:
@@ -69,9 +66,5 @@ def _may_sign_in(body: Mapping[str, Any]) -> bool:
 
 def _display_name(body: Mapping[str, Any]) -> str | None:
     name = body["name"] if isinstance(body.get("name"), dict) else {}
-    parts = [part for part in map(_text, (name.get("given"), name.get("family"))) if part]
-    return _text(name.get("formatted")) or " ".join(parts) or _text(body.get("username"))
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+    parts = [part for part in map(text, (name.get("given"), name.get("family"))) if part]
+    return text(name.get("formatted")) or " ".join(parts) or text(body.get("username"))

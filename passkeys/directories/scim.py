@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from passkeys.directories.asking import Answer, Asking, misconfigured
+from passkeys.directories.asking import Answer, Asking, in_time, misconfigured
+from passkeys.directories.reading import is_unknown, roles_of, text
 from passkeys.directory import PERSON_ID, IdentityKey, Person, PersonStatus
 from passkeys.errors import DirectoryExhausted
 
 _ATTRIBUTES = "id,active,displayName,userName,groups"
 _NOBODY = "nobody"
+# RFC 7644 §3.12
+_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 # RFC 7644 §3.4.2.2: in a filter, a value is a JSON text.
 _EXTERNAL_ID = re.compile(r"[!-~]{1,255}\Z")
 
@@ -37,26 +40,30 @@ class ScimDirectory:
     by_external_id: bool
     roles: Mapping[str, frozenset[str]]
 
+    @in_time
     async def find(self, person: str) -> Person | None:
         """The user by their `id`."""
         user_id = person if PERSON_ID.match(person) and "@" not in person else _NOBODY
         answer = await self.get(f"{self.base}/Users/{quote(user_id, safe='')}?attributes={_ATTRIBUTES}")
-        if answer.status == 404 or user_id == _NOBODY:
-            return None
         body = answer.body if isinstance(answer.body, dict) else {}
+        schemas = body.get("schemas")
+        said = isinstance(schemas, list) and _ERROR in schemas
+        if is_unknown("scim", answer, said=said) or user_id == _NOBODY:
+            return None
         groups = body.get("groups", [])
         if body.get("id") != user_id or not isinstance(groups, list):
             raise DirectoryExhausted("scim: the answer is about nobody who was asked for.")
         having = {str(group.get("value")) for group in groups if isinstance(group, dict)}
         return Person(
             id=user_id,
-            display_name=_text(body.get("displayName")) or _text(body.get("userName")) or user_id,
+            display_name=text(body.get("displayName")) or text(body.get("userName")) or user_id,
             # RFC 7643 §4.1.1 leaves to the service what `active` means, and whether it is there. What is not said is not so.
             status=PersonStatus.ACTIVE if body.get("active") is True else PersonStatus.DISABLED,
-            claims={"roles": sorted(role for role, of in self.roles.items() if of & having)},
-            username=_text(body.get("userName")),
+            claims={"roles": roles_of(self.roles, having)},
+            username=text(body.get("userName")),
         )
 
+    @in_time
     async def person_of(self, identity: IdentityKey) -> str | None:
         """The `id` of the one user whom an issuer of the configuration knows by this subject."""
         if identity.tenant is not None or identity.issuer not in self.issuers:
@@ -82,7 +89,3 @@ class ScimDirectory:
         if len(found) > 1:
             raise misconfigured("scim", "an externalId that is more than one user's")
         return found[0] if found and isinstance(found[0], str) and PERSON_ID.match(found[0]) else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None

@@ -32,22 +32,28 @@ def user(oid: str, name: str, **members: Any) -> dict[str, Any]:
 @dataclass
 class Graph(Provider):
     """`groups`: whom each group has, by its id; members may be groups. `inner`: statuses and headers that befall requests in
-    the next batch, by their ids.
+    the next batch, by their ids. `good`: the token that counts now; `renewed`: which ones were to be replaced, for which claims.
     """
 
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    renewed: list[tuple[str, str | None]] = field(default_factory=list)
     groups: dict[str, set[str]] = field(default_factory=dict)
     inner: dict[str, tuple[int, Mapping[str, str]]] = field(default_factory=dict)
     tokens: int = 0
+    good: str = TOKEN
+    challenge: str = ""
 
-    async def token(self, scope: str) -> str:
+    async def token(self, scope: str, *, refused: str | None = None, claims: str | None = None) -> str:
         assert scope.endswith("/.default")
         self.tokens += 1
-        return TOKEN
+        if refused is not None:
+            self.renewed.append((refused, claims))
+        return self.good if refused is not None else TOKEN
 
     async def answer(self, question: Question) -> Answer:
-        if question.headers["Authorization"] != f"Bearer {TOKEN}":
-            return Answer(401, {}, {"error": {"code": "InvalidAuthenticationToken"}})
+        if question.headers["Authorization"] != f"Bearer {self.good}":
+            headers = {"www-authenticate": self.challenge}
+            return Answer(401, headers, {"error": {"code": "InvalidAuthenticationToken"}})
         assert question.method == "POST"
         assert question.url.endswith("/v1.0/$batch")
         requests = json.loads(question.body or b"")["requests"]

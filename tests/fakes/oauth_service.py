@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
 from joserfc import jws, jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from passkeys.directories.asking import Answer, Question
@@ -39,15 +41,16 @@ class OAuthService(Provider):
         refused = self._unauthorized(question)
         return refused or self.resource(question)
 
+    @abstractmethod
     def resource(self, question: Question) -> Answer:
-        raise NotImplementedError
+        """What it says to who is authorized."""
 
     def _give(self, question: Question) -> Answer:
         form = {name: values[0] for name, values in parse_qs((question.body or b"").decode()).items()}
         assert form["grant_type"] == "client_credentials"
         try:
             claims = jwt.decode(form["client_assertion"], ECKey.import_key(dict(self.key)), ["ES256"]).claims
-        except Exception:
+        except JoseError:
             return Answer(401, {}, {"error": "invalid_client"})
         assert (claims["iss"], claims["sub"], claims["aud"]) == (
             self.client_id,

@@ -12,6 +12,7 @@ from tests.fakes.oauth_service import OAuthService
 
 BASE = "https://directory.example.com/scim/v2"
 _SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
+_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
 def user(user_id: str, name: str, **members: Any) -> dict[str, Any]:
@@ -48,6 +49,6 @@ class Scim(OAuthService):
             return Answer(200, {}, {"totalResults": len(listed), "Resources": listed})
         user = self.users.get(path.removeprefix("/Users/"))
         if user is None:
-            return Answer(404, {}, {"status": "404"})
+            return Answer(404, {}, {"schemas": [_ERROR], "status": "404"})
         groups = [{"value": group, "display": group} for group in self.groups.get(user["id"], [])]
         return Answer(200, {}, {**user, "groups": groups})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ OUTAGE = Answer(503, {}, None)
 
 
 @dataclass
-class Provider:
+class Provider(ABC):
     """What all fakes have: the questions that were asked, and what is to go wrong with the next ones."""
 
     trouble: deque[Any] = field(default_factory=deque)
@@ -42,5 +43,6 @@ class Provider:
                 return befalls  # type: ignore[no-any-return]
         return await self.answer(question)
 
+    @abstractmethod
     async def answer(self, question: Question) -> Answer:
-        raise NotImplementedError
+        """What it says when nothing goes wrong."""

@@ -27,7 +27,7 @@ class Endpoint:
                 {"statusCode": self.status, "message": "no such identity"}, status=self.status
             )
         given = {
-            "access_token": "t-1",
+            "access_token": f"t-{len(self.asked)}",
             "expires_on": str(int(time.time()) + 86_400),
             "resource": "r",
             "token_type": "Bearer",
@@ -72,6 +72,20 @@ async def test_an_identity_may_be_named_as_azure_names_it(
         async with credential:
             await tokens_of(credential)("https://graph.microsoft.com/.default")
         assert endpoint.asked[-1]["client_id"] == expected
+
+
+async def test_a_token_that_is_refused_is_asked_for_anew(endpoint: Endpoint) -> None:
+    """Once for everybody who had it refused; what another claims challenge names does no harm to a managed identity."""
+    credential = credential_of(None)
+    async with credential:
+        token = tokens_of(credential)
+        scope = "https://graph.microsoft.com/.default"
+        first = await token(scope)
+        assert [await token(scope, refused=first, claims='{"access_token":{}}') for _ in range(3)] == [
+            "t-2"
+        ] * 3
+        assert await token(scope) == "t-2"
+    assert len(endpoint.asked) == 2
 
 
 async def test_an_app_without_an_identity_is_told(endpoint: Endpoint) -> None:

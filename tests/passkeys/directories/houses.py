@@ -121,6 +121,29 @@ def _entra(folder: Path, keys: Any, jwk: Any, clock: Clock, configured: Any) -> 
     )
 
 
+def _by_key(
+    folder: Path,
+    keys: MemoryKeys,
+    clock: Clock,
+    fake: Okta | PingOne | Scim,
+    identity: IdentityKey,
+    entry: dict[str, Any],
+    **disabled: Any,
+) -> House:
+    """The house of a provider that knows us by a key: Ada and Grace are its users; `disabled` is what befalls one who is."""
+    entry = {"client_id": fake.client_id, "key_id": fake.key["kid"], "roles": ROLES, **entry}
+    ada, grace = fake.users
+    return House(
+        loaded(folder, entry, fake, keys, clock),
+        fake,
+        ada,
+        grace,
+        identity,
+        lambda who: fake.users[who].update(disabled),
+        lambda who: fake.users.pop(who) and None,
+    )
+
+
 def _okta(folder: Path, keys: Any, jwk: Any, clock: Clock, configured: Any) -> House:
     ada, grace = "00u" + "1" * 17, "00u" + "2" * 17
     issuer = f"{okta.ORG}/oauth2/default"
@@ -129,51 +152,20 @@ def _okta(folder: Path, keys: Any, jwk: Any, clock: Clock, configured: Any) -> H
         users={ada: okta.user(ada, "Ada Lovelace"), grace: okta.user(grace, "Grace Hopper")},
         groups={grace: ["00gother", OPERATORS]},
     )
-    entry = {
-        "provider": "okta",
-        "org": okta.ORG,
-        "client_id": fake.client_id,
-        "key_id": jwk["kid"],
-        "issuers": [issuer],
-        "roles": ROLES,
-        **configured,
-    }
-    return House(
-        loaded(folder, entry, fake, keys, clock),
-        fake,
-        ada,
-        grace,
-        IdentityKey(issuer, None, ada),
-        lambda who: fake.users[who].update(status="SUSPENDED"),
-        lambda who: fake.users.pop(who) and None,
-    )
+    entry = {"provider": "okta", "org": okta.ORG, "issuers": [issuer], **configured}
+    return _by_key(folder, keys, clock, fake, IdentityKey(issuer, None, ada), entry, status="SUSPENDED")
 
 
 def _pingone(folder: Path, keys: Any, jwk: Any, clock: Clock, configured: Any) -> House:
     ada, grace = "00000000-0000-4000-8000-0000000000ad", "00000000-0000-4000-8000-0000000000ae"
+    issuer = f"https://auth.pingone.eu/{pingone.ENVIRONMENT}/as"
     fake = PingOne(
         key=jwk,
         users={ada: pingone.user(ada, "Ada Lovelace"), grace: pingone.user(grace, "Grace Hopper")},
         groups={grace: [OPERATORS]},
     )
-    entry = {
-        "provider": "pingone",
-        "region": "eu",
-        "environment": pingone.ENVIRONMENT,
-        "client_id": fake.client_id,
-        "key_id": jwk["kid"],
-        "roles": ROLES,
-        **configured,
-    }
-    return House(
-        loaded(folder, entry, fake, keys, clock),
-        fake,
-        ada,
-        grace,
-        IdentityKey(f"https://auth.pingone.eu/{pingone.ENVIRONMENT}/as", None, ada),
-        lambda who: fake.users[who].update(enabled=False),
-        lambda who: fake.users.pop(who) and None,
-    )
+    entry = {"provider": "pingone", "region": "eu", "environment": pingone.ENVIRONMENT, **configured}
+    return _by_key(folder, keys, clock, fake, IdentityKey(issuer, None, ada), entry, enabled=False)
 
 
 def _scim(folder: Path, keys: Any, jwk: Any, clock: Clock, configured: Any) -> House:
@@ -189,17 +181,6 @@ def _scim(folder: Path, keys: Any, jwk: Any, clock: Clock, configured: Any) -> H
         "base": scim.BASE,
         "issuers": [issuer],
         "endpoint": fake.endpoint,
-        "client_id": fake.client_id,
-        "key_id": jwk["kid"],
-        "roles": ROLES,
         **configured,
     }
-    return House(
-        loaded(folder, entry, fake, keys, clock),
-        fake,
-        ada,
-        grace,
-        IdentityKey(issuer, None, ada),
-        lambda who: fake.users[who].update(active=False),
-        lambda who: fake.users.pop(who) and None,
-    )
+    return _by_key(folder, keys, clock, fake, IdentityKey(issuer, None, ada), entry, active=False)

@@ -83,6 +83,9 @@ def made(*answers: Any) -> tuple[Asking, Scripted, Time]:
         ([throttled("0")], 200, 2, [0.0]),
         ([throttled("1"), throttled()], 200, 3, [1.0, 0.2]),
         ([throttled("Wed, 21 Oct 2026 07:28:00 GMT")], 200, 2, [0.1]),
+        ([throttled("Wed, 21 Oct 2026 07:28:02 GMT", date="Wed, 21 Oct 2026 07:28:00 GMT")], 200, 2, [2.0]),
+        ([throttled("Wed, 21 Oct 2026 07:28:00 GMT", date="Wed, 21 Oct 2026 07:28:05 GMT")], 200, 2, [0.0]),
+        ([throttled("Wed, 21 Oct 2026 07:28:00 -0000", date="Wed, 21 Oct 2026 07:28:00 GMT")], 200, 2, [0.1]),
     ],
 )
 async def test_what_passes_is_tried_again(
@@ -113,13 +116,14 @@ async def test_what_does_not_pass_is_told(answers: list[Any], tries: int) -> Non
     assert time.now - 1000 <= TOTAL_SECONDS
 
 
-async def test_a_provider_that_wants_to_be_left_alone_is() -> None:
-    """For as long as it said, within bounds; then one question finds out."""
+async def test_a_provider_that_wants_to_be_left_alone_is(caplog: pytest.LogCaptureFixture) -> None:
+    """For as long as it said, within bounds, and operators are told; then one question finds out."""
     asking, send, time = made(throttled("30"))
     for _ in range(3):
         with pytest.raises(DirectoryExhausted):
             await asking.ask(question)
     assert send.asked == 1
+    assert [record.message for record in caplog.records] == ["directory_closed it: not asked for 30 seconds"]
     time.now += 30
     assert (await asking.ask(question)).status == 200
     assert send.asked == 2

@@ -128,8 +128,10 @@ def test_a_wrong_member_is_named_with_what_it_must_be(
             {**ENTRIES["entra"], "roles": {"operator": [f"{n:08x}-0000-4000-8000-000000000000" for n in range(381)]}},
             "one question can be about 380",
         ),
+        ({**ENTRIES["entra"], "roles": {"operator": [GROUP, "Operators"]}}, "'Operators' is no group's id"),
+        ({**ENTRIES["pingone"], "roles": {"operator": ["AAAAAAAA" + GROUP[8:]]}}, "is no group's id, which is a GUID"),
     ],
-    ids=["provider", "secret", "api token", "half a client", "too many groups"],
+    ids=["provider", "secret", "api token", "half a client", "too many groups", "a group by its name", "a group in capitals"],
 )  # fmt: skip
 def test_what_can_be_seen_at_start_is_a_mistake_then(
     entry: dict[str, Any], said: str, tmp_path: Path

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from passkeys.directories import asking
+from passkeys.directories.asking import Answer, Question
 from passkeys.directory import PERSON_ID, PersonStatus, has_role
-from passkeys.errors import DirectoryExhausted, DirectoryMisconfigured
+from passkeys.errors import DirectoryExhausted, DirectoryMisconfigured, KeysUnavailable
 from passkeys.stand_ins import NOBODY
 from tests.fakes.trouble import AWAY, NONSENSE, OUTAGE, SLOW, throttled
 from tests.passkeys.directories.houses import House, house
+from tests.passkeys.key_homes import MemoryKeys
 from tests.passkeys.worlds import Clock
 
 KINDS = ["static", "entra", "okta", "pingone", "scim"]
@@ -24,17 +28,18 @@ async def company(request: pytest.FixtureRequest, tmp_path: Path) -> House:
     return await house(request.param, tmp_path, Clock())
 
 
+pytestmark = pytest.mark.usefixtures("no_pauses")
+FOREIGN_404 = [
+    Answer(404),
+    Answer(404, {}, {"detail": "no route"}),
+    Answer(404, {}, {"error": "x", "code": 5}),
+]
+
+
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries are as short as tests are patient."""
     monkeypatch.setattr(asking, "TRY_SECONDS", 0.02)
-
-    async def no_sleep(_: float) -> None:
-        pass
-
-    monkeypatch.setattr(asking.Asking.__init__, "__kwdefaults__", {
-        **asking.Asking.__init__.__kwdefaults__, "sleep": no_sleep
-    })  # fmt: skip
 
 
 async def test_people_are_found_by_their_ids(company: House) -> None:
@@ -126,8 +131,6 @@ async def test_a_provider_that_refuses_us_is_misconfigured(
     kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """401 or 403 all the same, after a fresh token: closed, not asked again, and told to operators by one code."""
-    from passkeys.directories.asking import Answer
-
     company = await house(kind, tmp_path, Clock())
     assert company.provider is not None
     await company.directory.find(company.ada)
@@ -137,3 +140,64 @@ async def test_a_provider_that_refuses_us_is_misconfigured(
     assert [record.message.split()[0] for record in caplog.records if record.levelname == "ERROR"][:1] == [
         "directory_misconfigured"
     ]
+
+
+@pytest.mark.parametrize("kind", COMPANIES)
+@pytest.mark.parametrize("answer", FOREIGN_404, ids=str)
+@pytest.mark.parametrize("of", ["somebody", "nobody"])
+async def test_a_404_of_somebody_else_makes_nobody_unknown(
+    kind: str, answer: Answer, of: str, tmp_path: Path
+) -> None:
+    """A proxy's page, or another service at a wrong address: who is unknown loses their passkeys, so it must be the provider's word."""
+    company = await house(kind, tmp_path, Clock())
+    assert company.provider is not None
+    await company.directory.find(company.ada)
+    company.provider.trouble.extend([answer] * 4)
+    with pytest.raises(DirectoryMisconfigured):
+        await company.directory.find(company.ada if of == "somebody" else NOBODY)
+
+
+@pytest.mark.parametrize("kind", COMPANIES)
+async def test_a_person_waits_for_all_of_it_no_longer_than_for_one_question(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many questions it takes: here each is answered in time, and all together are not. That counts as a failure."""
+    company = await house(kind, tmp_path, Clock())
+    assert company.provider is not None
+    await company.directory.find(company.ada)
+    monkeypatch.setattr(asking, "TRY_SECONDS", 5.0)
+    monkeypatch.setattr(asking, "TOTAL_SECONDS", 0.02)
+    answer = company.provider.answer
+
+    async def slow(question: Question) -> Answer:
+        await asyncio.sleep(0.05)
+        return await answer(question)
+
+    monkeypatch.setattr(company.provider, "answer", slow)
+    monkeypatch.setattr(asking.Asking, "_tries", _once)
+    for _ in range(asking.OPENS_AFTER):
+        with pytest.raises(DirectoryExhausted, match="not in time"):
+            await company.directory.find(company.ada)
+    with pytest.raises(DirectoryExhausted, match="not asked just now"):
+        await company.directory.find(company.ada)
+    assert "directory_closed" in caplog.text
+
+
+async def _once(self: asking.Asking, question: Callable[[], Awaitable[Question]]) -> Answer:
+    """A question without an end of its own, so that only the end of the whole can come."""
+    return await self._send(await question())
+
+
+@pytest.mark.parametrize("kind", ["okta", "pingone", "scim"])
+async def test_a_key_that_cannot_be_used_is_a_directory_that_cannot_be_asked(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The home of keys is away: one more way of not being asked, by the name that the port has for it."""
+
+    async def away(*_: object) -> bytes:
+        raise KeysUnavailable("The vault does not answer.")
+
+    monkeypatch.setattr(MemoryKeys, "sign", away)
+    company = await house(kind, tmp_path, Clock())
+    with pytest.raises(DirectoryExhausted, match="key: .*The vault does not answer"):
+        await company.directory.find(company.ada)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from passkeys.directories import asking
 from passkeys.directories.asking import Answer
 from passkeys.directory import PersonStatus
 from passkeys.errors import DirectoryExhausted, DirectoryMisconfigured, DirectoryUnavailable
-from tests.fakes.graph import Graph
+from tests.fakes.graph import TOKEN, Graph
 from tests.fakes.okta import ORG, Okta
 from tests.fakes.pingone import PingOne
 from tests.fakes.scim import Scim
@@ -23,18 +24,9 @@ from tests.fakes.trouble import throttled
 from tests.passkeys.directories.houses import OPERATORS, ROLES, House, house
 from tests.passkeys.worlds import Clock
 
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses are noted and not kept."""
-    slept: list[float] = []
-
-    async def no_sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    defaults = {**asking.Asking.__init__.__kwdefaults__, "sleep": no_sleep}
-    monkeypatch.setattr(asking.Asking.__init__, "__kwdefaults__", defaults)
-    return slept
+WANTED_CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+CLAIMS_CHALLENGE = base64.b64encode(WANTED_CLAIMS.encode()).decode()
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 async def entra(folder: Path, **configured: Any) -> tuple[House, Graph]:
@@ -139,6 +131,46 @@ async def test_a_batch_that_is_none_is_no_answer(wrong: Any, tmp_path: Path) -> 
     company, graph = await entra(tmp_path, roles={})
     graph.trouble.extend([Answer(200, {}, wrong)] * 3)
     with pytest.raises(DirectoryUnavailable):
+        await company.directory.find(company.ada)
+
+
+@pytest.mark.parametrize(
+    "group",
+    [None, {"status": 200, "body": {}}, {"status": 200, "body": {"value": None}}],
+    ids=str,
+)
+async def test_a_batch_without_its_groups_is_no_answer(group: Any, tmp_path: Path) -> None:
+    """Whoever's groups are not told has not no roles: it is not known."""
+    company, graph = await entra(tmp_path)
+    listed = [{"id": "user", "status": 200, "body": graph.users[company.ada]}]
+    listed += [] if group is None else [{"id": "groups-0", **group}]
+    graph.trouble.append(Answer(200, {}, {"responses": listed}))
+    with pytest.raises(DirectoryExhausted):
+        await company.directory.find(company.ada)
+
+
+@pytest.mark.parametrize(
+    ("challenge", "claims"),
+    [
+        ("", None),
+        ('Bearer realm="", error="invalid_token"', None),
+        (f'Bearer error="insufficient_claims", claims="{CLAIMS_CHALLENGE}"', WANTED_CLAIMS),
+        (f'Bearer claims="{CLAIMS_CHALLENGE.rstrip("=")}"', WANTED_CLAIMS),
+        ('Bearer error="insufficient_claims", claims="=="', None),
+        ('Bearer error="insufficient_claims", claims="A"', None),
+        ('Bearer error="insufficient_claims", claims="' + "A" * 5000 + '"', None),
+    ],
+)
+async def test_a_token_that_graph_does_not_take_any_more_is_replaced(
+    challenge: str, claims: str | None, tmp_path: Path
+) -> None:
+    """Asked for anew, with the claims that Graph wants in it, and once: a second refusal is told."""
+    company, graph = await entra(tmp_path)
+    graph.good, graph.challenge = "another-token-of-the-test", challenge
+    assert await company.directory.find(company.ada) is not None
+    assert graph.renewed == [(TOKEN, claims)]
+    graph.trouble.extend([Answer(401, {}, {}), Answer(401, {}, {})])
+    with pytest.raises(DirectoryMisconfigured, match="status 401"):
         await company.directory.find(company.ada)
 
 
@@ -282,6 +314,15 @@ async def test_oktas_own_word_for_when_a_limit_ends_is_heard(
             await company.directory.find(company.ada)
 
 
+@pytest.mark.parametrize("reset", ["²", "soon", "1" * 12, "-5", ""])
+async def test_what_is_no_time_of_a_limits_end_is_passed_over(reset: str, tmp_path: Path) -> None:
+    """Then it is asked again as if nothing had been said."""
+    company, fake = await okta(tmp_path, roles={})
+    await company.directory.find(company.ada)
+    fake.trouble.append(throttled(x_rate_limit_reset=reset))
+    assert await company.directory.find(company.ada) is not None
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
@@ -380,8 +421,10 @@ async def test_scim_by_a_managed_identity(tmp_path: Path) -> None:
 
     scopes: list[str] = []
 
-    async def token(scope: str) -> str:
+    async def token(scope: str, *, refused: str | None = None, claims: str | None = None) -> str:
         scopes.append(scope)
+        if refused is not None:
+            fake.given += 1
         return fake.token
 
     fake = Scim(users={"1": user("1", "Ada Lovelace")})
@@ -389,3 +432,6 @@ async def test_scim_by_a_managed_identity(tmp_path: Path) -> None:
     directory = loaded(tmp_path, entry, fake, MemoryKeys(), Clock(), token)
     assert await directory.find("1") is not None
     assert scopes == ["api://people/.default"]
+    fake.trouble.append(Answer(401, {}, {}))
+    assert await directory.find("1") is not None
+    assert fake.given == 1
