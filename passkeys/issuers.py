@@ -37,7 +37,8 @@ _DEFAULT_AGE_SECONDS = 600
 @dataclass(frozen=True, slots=True)
 class EnrolmentClient:
     """How the enrolment page gets such a token: RFC 6749 §4.1 with RFC 7636, as a public client. `label` is on its button;
-    `resource` is what it asks the token for (RFC 8707), None where the scope says that.
+    `resource` is what it asks the token for (RFC 8707), None where the scope says that. The last member is RFC 9207 §3's: the
+    provider's answers have `iss`, and one without it is none.
     """
 
     client_id: str
@@ -46,6 +47,7 @@ class EnrolmentClient:
     token_endpoint: str
     label: str
     resource: str | None
+    authorization_response_iss_parameter_supported: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +371,12 @@ def _label(value: object) -> str:
     return value
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 -- as all of them
+    return value
+
+
 def _scope(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*", value):
         raise ValueError("must be words with a blank between")
@@ -382,6 +390,7 @@ _ENROLMENT: Mapping[str, Callable[[object], Any]] = {
     "token_endpoint": _https,
     "label": _label,
     "resource": _scope,
+    "authorization_response_iss_parameter_supported": _flag,
 }
 # Where a provider's endpoints are, after its issuer. Of Entra, after the authority and the tenant.
 _ENDPOINTS: Mapping[str, tuple[str, str]] = {
@@ -526,6 +535,9 @@ def _enrolment_client(word: str, issuer: str, members: Mapping[str, Any], tenant
         token_endpoint=given.get("token_endpoint", token),
         label=given.get("label", DEFAULT_LABEL),
         resource=given.get("resource"),
+        authorization_response_iss_parameter_supported=given.get(
+            "authorization_response_iss_parameter_supported", False
+        ),
     )
 
 

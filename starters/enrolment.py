@@ -5,6 +5,7 @@ POST /registrations once. Nothing of it passes through here before that.
 """
 
 import json
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,16 +62,7 @@ def _page(accounts: list[dict[str, Any]]) -> HttpResponse:
 def _accounts(world: World) -> list[dict[str, Any]]:
     """One for each issuer that has a client for the page, in the order of the file."""
     return [
-        {
-            "issuer": name,
-            "iss": source.issuer.profile.issuer,
-            "label": client.label,
-            "client_id": client.client_id,
-            "scope": client.scope,
-            "authorization_endpoint": client.authorization_endpoint,
-            "token_endpoint": client.token_endpoint,
-            "resource": client.resource,
-        }
+        {"issuer": name, "iss": source.issuer.profile.issuer, **asdict(client)}
         for name, source in world.issuers.items()
         if (client := source.issuer.enrolment) is not None
     ]

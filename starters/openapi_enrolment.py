@@ -32,6 +32,7 @@ _ACCOUNT: Json = {
     "authorization_endpoint": _ADDRESS,
     "token_endpoint": _ADDRESS,
     "resource": {"type": ["string", "null"]},
+    "authorization_response_iss_parameter_supported": {"type": "boolean"},
 }
 
 ENROLMENT_SCHEMAS: Json = {

@@ -59,7 +59,9 @@ export function answerIn(accounts) {
   const account = accounts.find((one) => one.issuer === issuer);
   // RFC 9700 §4.4: the answer to this question, of the issuer that was asked: by its own address, and where it says so, its name.
   const ours = account && waiting.issuer === issuer && waiting.state && query.get("state") === waiting.state;
-  if (!ours || (query.has("iss") && query.get("iss") !== account.iss)) throw new LoginFailure("login_not_ours");
+  // RFC 9207 §2.4: a provider that names itself in its answers does so in each of them.
+  const named = query.has("iss") || account?.authorization_response_iss_parameter_supported;
+  if (!ours || (named && query.get("iss") !== account.iss)) throw new LoginFailure("login_not_ours");
   if (Math.abs(Date.now() - waiting.at) > PATIENCE_MS) throw new LoginFailure("login_late");
   if (query.has("error")) throw new LoginFailure("login_refused", query.get("error"));
   return { account, code: query.get("code"), verifier: waiting.verifier };

@@ -49,13 +49,19 @@ function wire() {
   $("ceremony-cancel").addEventListener("click", () => current?.stop.abort());
   addEventListener("pagehide", () => current?.id && cancel(current.id, { leaving: true }).catch(() => {}));
   // Restored from the back/forward cache: a token that was here belongs to a page that is gone.
-  addEventListener("pageshow", (event) => event.persisted && choose());
+  addEventListener("pageshow", (event) => event.persisted && isUsable() && choose());
+}
+
+/** Whether anybody can do anything here; if not, that is said. */
+function isUsable() {
+  const unable = obstacle();
+  if (unable) end(endingOf(KIND, { error: unable }), { focus: false });
+  else if (!accounts.length) views.showEnding(NOT_SET_UP, { next: ["Go to sign-in", toSignIn] }, { focus: false });
+  return !unable && accounts.length > 0;
 }
 
 async function open() {
-  const unable = obstacle();
-  if (unable) return end(endingOf(KIND, { error: unable }), { focus: false });
-  if (!accounts.length) return views.showEnding(NOT_SET_UP, { next: ["Go to sign-in", toSignIn] }, { focus: false });
+  if (!isUsable()) return;
   try {
     const answer = answerIn(accounts);
     if (!answer) return views.showChoice({ focus: false });
@@ -93,8 +99,13 @@ async function enrol() {
     });
   } catch (error) {
     current = null;
-    end(stop.signal.aborted ? endingOf(KIND, { output: { outcome: "canceled" } }) : failed(error), { demands: demandsOf(error.challenge ?? "") });
+    end(stop.signal.aborted ? endingOf(KIND, { output: { outcome: "canceled" } }) : failed(error), { demands: demandsAfter(error) });
   }
+}
+
+/** What the next login must be. A provider that remembers the wrong account must ask for one; `login` is what all of them know. */
+function demandsAfter({ code, challenge }) {
+  return code === "identity_unknown" ? { prompt: "login" } : demandsOf(challenge ?? "");
 }
 
 /** The words for what was thrown. */

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.conftest import ROOMY
 from tests.browser.test_every_view import CHECKS, DESK, NARROWEST
@@ -18,6 +19,10 @@ from tests.hosts import RunningHost, running_host
 from tests.oidc_provider.provider import ADA, CLIENT, IDS, PATHS, SCOPE, TENANT, Provider, provider
 
 SHAPES = list(PATHS)
+NAMING = {
+    "entra",
+    "okta",
+}  # whose answers name their issuer, as the file of issuers has it; the provider's always do
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +42,7 @@ def issuers_of(company: Provider) -> dict[str, Any]:
             "label": f"{shape.title()} account",
             "authorization_endpoint": f"{company.issuer(shape)}/auth",
             "token_endpoint": f"{company.issuer(shape)}/token",
+            "authorization_response_iss_parameter_supported": shape in NAMING,
         }
     return entries
 
@@ -124,6 +130,7 @@ def test_the_provider_is_asked_as_a_public_client_should_ask(visitor: Visitor, c
 # What becomes of the address before the page looks at it.
 WRONG = {
     "another state": ["state=[^&]+", "state=x"],
+    "no issuer": ["[?&]iss=[^&]+", ""],
     "another issuer": ["iss=[^&]+", "iss=https%3A%2F%2Fevil.example.com"],
     "another's address": ["/enrol/okta", "/enrol/ping"],
 }
@@ -173,6 +180,78 @@ def test_who_is_nobody_here_is_told_whom_to_ask(visitor: Visitor) -> None:
     visitor.press("Create a passkey")
     visitor.heading("Nobody here is known by your company account")
     assert visitor.passkeys() == []
+    assert asked_again(visitor)["prompt"] == "login"  # whoever is remembered there is the wrong one
+
+
+CLAIMS = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
+# What the service says of a token that will not do, and what the page then asks the provider for.
+STALE = {
+    "entra": (
+        f'Bearer error="insufficient_claims", claims="{b64encode(CLAIMS.encode()).decode()}"',
+        {"claims": CLAIMS},
+    ),
+    "okta": (
+        'Bearer error="insufficient_user_authentication", max_age="300"',
+        {"max_age": "300", "prompt": "login"},
+    ),
+    "ping": (
+        'Bearer error="insufficient_user_authentication", acr_values="Multi_Factor", max_age="0"',
+        {"max_age": "0", "prompt": "login", "acr_values": "Multi_Factor"},
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_who_must_sign_in_anew_is_sent_back_with_what_is_wanted(
+    visitor: Visitor, company: Provider, shape: str
+) -> None:
+    """RFC 9470 and Entra's claims challenge become parameters of the next question; and nothing else of it is different."""
+    challenge, wanted = STALE[shape]
+    visitor.expects_failed_loads = True
+    page, origin = visitor.page, visitor.host.url
+    page.add_init_script(
+        f"if (location.pathname === '/enrol/{shape}') sessionStorage.setItem('enrolment', JSON.stringify("
+        f"{{issuer: '{shape}', state: 's', verifier: 'v', at: Date.now()}}))"
+    )
+    page.route(
+        f"{company.issuer(shape)}/token",
+        lambda route: route.fulfill(
+            json={"access_token": "of-no-concern"}, headers={"Access-Control-Allow-Origin": origin}
+        ),
+    )
+    page.route(
+        f"{origin}/registrations",
+        lambda route: route.fulfill(
+            status=401,
+            headers={"WWW-Authenticate": challenge, "Content-Type": "application/problem+json"},
+            body=json.dumps(
+                {"type": "about:blank#token_stale", "code": "token_stale", "title": "x", "status": 401}
+            ),
+        ),
+    )
+    issuer = f"&iss={quote(company.issuer(shape), safe='')}" if shape in NAMING else ""
+    visitor.go(f"/enrol/{shape}?code=c&state=s{issuer}")
+    visitor.press("Create a passkey")
+    visitor.heading("Your sign-in is too long ago, or was not strong enough")
+    told = asked_again(visitor)
+    assert {
+        name: told.get(name) for name in ("claims", "max_age", "prompt", "acr_values") if name in told
+    } == wanted
+    assert told["redirect_uri"] == f"{origin}/enrol/{shape}"
+
+
+def asked_again(visitor: Visitor) -> dict[str, str]:
+    """What the provider is asked when the person signs in again; it is not let through."""
+    addresses: list[str] = []
+
+    def note(route: Route) -> None:
+        addresses.append(route.request.url)
+        route.fulfill(content_type="text/html", body="<title>there</title>")
+
+    visitor.page.route("**/auth?*", note)
+    visitor.press("Sign in again")
+    visitor.page.wait_for_url("**/auth?*")
+    return {name: values[0] for name, values in parse_qs(urlsplit(addresses[-1]).query).items()}
 
 
 @pytest.mark.parametrize("chosen", [False, True], ids=["account", "enrol"])
@@ -202,6 +281,9 @@ def test_without_a_company_account_the_page_says_so(browser: Browser, tmp_path: 
     """Whoever comes here by a guess is told what else there is; and the sign-in page does not lead here."""
     with running_host(state=tmp_path / "state") as bare, visiting(browser, bare) as visitor:
         visitor.go("/enrol")
+        visitor.heading("There is no company account to use here")
+        # As from the back/forward cache: there is nothing to choose from then, either.
+        visitor.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
         visitor.heading("There is no company account to use here")
         visitor.press("Go to sign-in")
         visitor.heading("Sign in")

@@ -109,16 +109,16 @@ def provider(folder: Path, *, redirect_uris: tuple[str, ...] = ("http://localhos
         "issuers": PATHS,
         "people": {login: _claims(login) for login in IDS},
     }
-    log = (folder / "provider.log").open("w")
-    process = subprocess.Popen(
-        [_node(), "op.mjs", json.dumps(settings)],
-        cwd=FOLDER,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        text=True,
-        env={**os.environ, "NODE_NO_WARNINGS": "1"},
-    )
+    with (folder / "provider.log").open("w") as log:
+        process = subprocess.Popen(
+            [_node(), "op.mjs", json.dumps(settings)],
+            cwd=FOLDER,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, "NODE_NO_WARNINGS": "1"},
+        )
     try:
         _wait_until_ready(process, folder / "provider.log")
         yield Provider(f"https://localhost:{port}", folder / "root.pem")
@@ -131,7 +131,6 @@ def provider(folder: Path, *, redirect_uris: tuple[str, ...] = ("http://localhos
         process.wait(5)
         if process.stdout is not None:
             process.stdout.close()
-        log.close()
 
 
 def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> None:

@@ -46,6 +46,7 @@ async def test_the_page_is_told_how_to_ask(world: World) -> None:
         "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
         "token_endpoint": f"{base}/oauth2/v2.0/token",
         "resource": None,
+        "authorization_response_iss_parameter_supported": False,
     }
 
 
@@ -102,6 +103,7 @@ async def test_an_address_that_no_provider_was_given_is_none(world: World) -> No
         ({**ENROLS, "token_endpoint": "http://x.example"}, "wrong token_endpoint"),
         ({**ENROLS, "scope": ""}, "wrong scope"),
         ({**ENROLS, "label": " "}, "wrong label"),
+        ({**ENROLS, "authorization_response_iss_parameter_supported": "true"}, "must be true or false"),
         ({**ENROLS, "client_id": "another"}, "must be one of clients"),
     ],
 )
