@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -32,6 +33,7 @@ from tests.hosts import FUNCTION_KEY, MASTER_KEY, NEW_YEAR, ROOT, SYSTEM_KEY
 
 T = TypeVar("T")
 READY_SECONDS = 30.0
+AT_ONCE = 4
 BELOW_EPHEMERAL = 15_000, 32_000  # Linux hands out 32768 and up, others 49152 and up
 
 
@@ -50,6 +52,50 @@ def chosen(deaths: Sequence[T]) -> Sequence[T]:
     Each death costs a life of the host. Which third it is does not depend on chance: what fails fails again.
     """
     return deaths if os.environ.get("DEATHS") == "all" else deaths[::3]
+
+
+Life = Callable[[Path, Death | None], "tuple[list[str], MortalHost]"]
+"""Goes through it all in a directory of its own, over however many lives of the host it takes; every fault at the end."""
+
+
+def die_everywhere(
+    scratch: Path,
+    run: Life,
+    *,
+    places: Sequence[str] = ("store",),
+    moments: Sequence[str] = ("before", "after"),
+    at_least: int = 2,
+) -> None:
+    """Run it unhurt, and once for each chosen death. Raises AssertionError unless nothing is ever wrong.
+
+    `at_least`: so many commits each place has when nobody dies; with fewer the seam was not called.
+    """
+    faults, unhurt = run(scratch / "unhurt", None)
+    assert (faults, unhurt.deaths) == ([], 0), f"unhurt: {faults}, and {unhurt.deaths} deaths"
+    for place in places:
+        assert unhurt.commits(place) >= at_least, f"{unhurt.commits(place)} commits of the {place}"
+    deaths = chosen(
+        [
+            Death(place, number, moment)
+            for place in places
+            for number in range(1, unhurt.commits(place) + 1)
+            for moment in moments
+        ]
+    )
+
+    def die_at(death: Death) -> tuple[list[str], bool, bool]:
+        found, host = run(scratch / f"{death.place}-{death.number}-{death.moment}", death)
+        return found, host.deaths > 0, host.commits(death.place) >= death.number
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(die_at, deaths))
+    wrong = {death: found for death, (found, _, _) in zip(deaths, results, strict=True) if found}
+    assert not wrong, str(wrong)
+    # A commit of the unhurt run may have been shared or not needed in another, and a slow run has more of them, by its
+    # timers. Of those that were reached, nearly all must have been died at: the last ones may need no other life.
+    died, reached = sum(one for _, one, _ in results), sum(one for _, _, one in results)
+    assert died >= 0.8 * reached, f"died {died} times of {reached}"
+    assert reached >= 0.6 * len(deaths), f"reached {reached} of {len(deaths)} deaths"
 
 
 def context() -> ForkServerContext:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,13 +11,12 @@ import pytest
 
 from demo import authenticator, ceremonies
 from demo.ceremonies import Answer
-from tests.faults.dying_host import Death, MortalHost, chosen
+from tests.faults.dying_host import Death, MortalHost, die_everywhere
 from tests.faults.evidence import TERMINAL, Told, faults_of, gather, instances_of, wait_until_settled
 from tests.faults.tickets import issue_tickets
 
 T = TypeVar("T")
 ENV = {"PASSKEYS_AUDIT_FLUSH_SCHEDULE": "* * * * * *", "PASSKEYS_AUDIT_SHARDS": "1"}
-AT_ONCE = 4
 SETTLE_SECONDS = 20.0
 
 
@@ -92,16 +90,4 @@ def test_without_a_death_nothing_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["host", "store"])
 def test_death_at_every_commit_loses_and_doubles_nothing(tmp_path: Path, place: str, moment: str) -> None:
     """For every N: die at commit N, start again, finish; every ceremony completed, one audit entry each, nothing lost."""
-    _, unhurt = run(tmp_path / "unhurt", None)
-    numbers = chosen(range(1, unhurt.commits(place) + 1))
-    assert len(numbers) > 1, "the seam was never called"
-
-    def die_at(number: int) -> tuple[int, list[str], int]:
-        faults, host = run(tmp_path / str(number), Death(place, number, moment))
-        return number, faults, host.deaths
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(die_at, numbers))
-    assert {number: faults for number, faults, _ in results if faults} == {}
-    # A commit of the unhurt run may have been shared or not needed in another: nearly all must have been died at.
-    assert sum(deaths for _, _, deaths in results) >= 0.8 * len(numbers)
+    die_everywhere(tmp_path, run, places=(place,), moments=(moment,))

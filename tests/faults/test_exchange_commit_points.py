@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,9 @@ import pytest
 from demo import ceremonies
 from demo.ceremonies import Answer
 from tests.exchanges import Exchange
-from tests.faults.dying_host import Death, MortalHost, chosen
+from tests.faults.dying_host import Death, MortalHost, die_everywhere
 from tests.faults.evidence import documents, wait_until_settled
-from tests.faults.test_commit_points import AT_ONCE, SETTLE_SECONDS, surviving
+from tests.faults.test_commit_points import SETTLE_SECONDS, surviving
 from tests.faults.tickets import issue_tickets
 from tests.hosts import running_host
 
@@ -74,22 +73,4 @@ def test_death_at_every_commit_of_an_exchange(tmp_path: Path) -> None:
     """Before each and after each: what a patient client gets is one session, one successor a refresh, and its end."""
     prepared = tmp_path / "prepared"
     made = signed_in(prepared)
-    faults, unhurt = run(prepared, tmp_path / "unhurt", made, None)
-    assert (faults, unhurt.deaths) == ([], 0)
-    assert unhurt.commits("store") >= 8
-    deaths = chosen(
-        [
-            Death("store", number, moment)
-            for number in range(1, unhurt.commits("store") + 1)
-            for moment in ("before", "after")
-        ]
-    )
-
-    def die_at(death: Death) -> tuple[Death, list[str], int]:
-        found, host = run(prepared, tmp_path / f"{death.number}-{death.moment}", made, death)
-        return death, found, host.deaths
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(die_at, deaths))
-    assert {death: found for death, found, _ in results if found} == {}
-    assert sum(died for _, _, died in results) >= 0.8 * len(deaths)
+    die_everywhere(tmp_path, lambda scratch, death: run(prepared, scratch, made, death), at_least=8)

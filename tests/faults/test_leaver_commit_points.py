@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ import pytest
 from demo import authenticator, ceremonies
 from demo.authenticator import Passkey
 from tests.exchanges import Exchange
-from tests.faults.dying_host import Death, MortalHost, chosen
+from tests.faults.dying_host import Death, MortalHost, die_everywhere
 from tests.faults.evidence import TERMINAL, documents, instances_of, read_audit, wait_until_settled
-from tests.faults.test_commit_points import AT_ONCE, SETTLE_SECONDS, follow, surviving
+from tests.faults.test_commit_points import SETTLE_SECONDS, follow, surviving
 from tests.faults.tickets import issue_tickets
 from tests.hosts import running_host
 
@@ -85,16 +84,6 @@ def test_death_at_every_commit_ends_the_access_all_the_same(tmp_path: Path) -> N
     """After each: sessions are over, the passkey is out of use, and the audit has each of it once."""
     prepared = tmp_path / "prepared"
     made = with_everything(prepared)
-    faults, unhurt = run(prepared, tmp_path / "unhurt", made, None)
-    assert (faults, unhurt.deaths) == ([], 0)
-    assert unhurt.commits("store") >= 4
-    deaths = chosen([Death("store", number, "after") for number in range(1, unhurt.commits("store") + 1)])
-
-    def die_at(death: Death) -> tuple[Death, list[str], int]:
-        found, host = run(prepared, tmp_path / f"{death.number}", made, death)
-        return death, found, host.deaths
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(die_at, deaths))
-    assert {death: found for death, found, _ in results if found} == {}
-    assert sum(died for _, _, died in results) >= 0.8 * len(deaths)
+    die_everywhere(
+        tmp_path, lambda scratch, death: run(prepared, scratch, made, death), moments=("after",), at_least=4
+    )

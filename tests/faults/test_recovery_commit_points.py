@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from demo.ceremonies import Answer
 from passkeys.recoveries import is_proven, load_recovery, recovery_name
 from passkeys.tickets import digest_of
 from tests import recoveries
-from tests.faults.dying_host import Death, MortalHost, chosen
+from tests.faults.dying_host import Death, MortalHost, die_everywhere
 from tests.faults.evidence import documents, faults_of, gather, wait_until_settled
-from tests.faults.test_commit_points import AT_ONCE, SETTLE_SECONDS, follow, surviving
+from tests.faults.test_commit_points import SETTLE_SECONDS, follow, surviving
 from tests.faults.tickets import issue_tickets
 from tests.hosts import running_host, start_host
 from tests.recoveries import Started
@@ -80,6 +79,7 @@ def take(host: MortalHost, scene: Scene) -> str | None:
     return None
 
 
+PLACES = ("host", "store")
 Part = Callable[[MortalHost, Scene], str | None]
 
 
@@ -130,43 +130,22 @@ def faults_of_recovery(state: Path, before: Scene, shown: list[str]) -> list[str
     return faults
 
 
-def die_everywhere(tmp_path: Path, before: Scene, part: Part) -> None:
-    faults, unhurt = run(tmp_path / "unhurt", before, part, None)
-    assert (faults, unhurt.deaths) == ([], 0)
-    deaths = chosen(
-        [
-            Death(place, number, moment)
-            for place in ("host", "store")
-            for number in range(1, unhurt.commits(place) + 1)
-            for moment in ("before", "after")
-        ]
-    )
-    assert unhurt.commits("store") >= 1
-
-    def die_at(death: Death) -> tuple[Death, list[str], int]:
-        scratch = tmp_path / f"{death.place}-{death.number}-{death.moment}"
-        faults, host = run(scratch, before, part, death)
-        return death, faults, host.deaths
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(die_at, deaths))
-    assert {death: faults for death, faults, _ in results if faults} == {}
-    # A commit of the unhurt run may have been shared or not needed in another: nearly all must have been died at.
-    assert sum(died for _, _, died in results) >= 0.8 * len(deaths)
-
-
 @pytest.mark.timeout(400)
 def test_death_while_the_ticket_is_taken_issues_one(tmp_path: Path) -> None:
     """For every commit of the host and of the store: die there, start again; one ticket, shown once or lost, never two."""
     before = scene(tmp_path / "before" / "state", confirmed=True)
-    die_everywhere(tmp_path, before, take)
+    die_everywhere(
+        tmp_path, lambda scratch, death: run(scratch, before, take, death), places=PLACES, at_least=1
+    )
 
 
 @pytest.mark.timeout(400)
 def test_death_while_it_is_confirmed_loses_no_confirmation(tmp_path: Path) -> None:
     """For every commit from the answer to the outcome: the recovery completes, with one record, and has its one ticket."""
     before = scene(tmp_path / "before" / "state", confirmed=False)
-    die_everywhere(tmp_path, before, confirm)
+    die_everywhere(
+        tmp_path, lambda scratch, death: run(scratch, before, confirm, death), places=PLACES, at_least=1
+    )
 
 
 def test_death_between_the_confirmation_and_the_ticket_costs_nothing(tmp_path: Path) -> None:

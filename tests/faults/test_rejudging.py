@@ -7,7 +7,6 @@ import http.client
 import json
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,13 @@ from passkeys.credentials import (
 )
 from passkeys.embedded import EmbeddedStore
 from passkeys.response import encode_base64url
-from tests.faults.dying_host import Death, MortalHost, chosen
+from tests.faults.dying_host import Death, MortalHost, die_everywhere
 from tests.faults.evidence import documents, read_audit
 from tests.hosts import FUNCTION_KEY
 from tests.metadata_kit import AAGUID, OTHER, blob, entry, status, write_root
 
 # More than one page, and more than one page of changes.
 REVOKED_ONES, OTHERS = 60, 10
-AT_ONCE = 4
 SECONDS = 60.0
 
 
@@ -153,15 +151,4 @@ def test_without_a_death_nothing_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["host", "store"])
 def test_death_at_any_commit_misses_and_doubles_nothing(tmp_path: Path, place: str, moment: str) -> None:
     """Die at commit N of the first rounds, start again: the same in the end as if nothing had been."""
-    _, unhurt = run(tmp_path / "unhurt", None)
-    numbers = chosen(range(1, unhurt.commits(place) + 1))
-    assert len(numbers) > 1, "the seam was never called"
-
-    def die_at(number: int) -> tuple[int, list[str], int]:
-        faults, host = run(tmp_path / str(number), Death(place, number, moment))
-        return number, faults, host.deaths
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(die_at, numbers))
-    assert {number: faults for number, faults, _ in results if faults} == {}
-    assert sum(deaths for _, _, deaths in results) >= 0.8 * len(numbers)
+    die_everywhere(tmp_path, run, places=(place,), moments=(moment,))

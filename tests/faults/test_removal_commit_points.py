@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from demo import ceremonies
 from demo.authenticator import Passkey
 from passkeys.credentials import standing_name
-from tests.faults.dying_host import Death, MortalHost, chosen
+from tests.faults.dying_host import Death, MortalHost, die_everywhere
 from tests.faults.evidence import (
     TERMINAL,
     acts_of,
@@ -23,7 +22,7 @@ from tests.faults.evidence import (
     gather,
     wait_until_settled,
 )
-from tests.faults.test_commit_points import AT_ONCE, SETTLE_SECONDS, surviving
+from tests.faults.test_commit_points import SETTLE_SECONDS, surviving
 from tests.faults.tickets import issue_tickets
 from tests.visits import Visit, add, enrol, sign_in
 
@@ -101,25 +100,9 @@ def test_death_within_a_removal_leaves_a_removed_passkey_and_one_entry(tmp_path:
     """For every commit of the host and of the store: die there, start again; it is removed, for good, and recorded once."""
     before = tmp_path / "before" / "state"
     passkey, visit = two_passkeys(before)
-    faults, unhurt = run(tmp_path / "unhurt", before, passkey, visit, None)
-    assert (faults, unhurt.deaths) == ([], 0)
-    deaths = chosen(
-        [
-            Death(place, number, moment)
-            for place in ("host", "store")
-            for number in range(1, unhurt.commits(place) + 1)
-            for moment in ("before", "after")
-        ]
+    die_everywhere(
+        tmp_path,
+        lambda scratch, death: run(scratch, before, passkey, visit, death),
+        places=("host", "store"),
+        at_least=5,  # announced, tombstone, record, use, marker: each of the removal's writes is died at
     )
-    # Announced, tombstone, record, use, marker: each of the removal's writes is died at.
-    assert unhurt.commits("store") >= 5
-
-    def die_at(death: Death) -> tuple[Death, list[str], int]:
-        scratch = tmp_path / f"{death.place}-{death.number}-{death.moment}"
-        faults, host = run(scratch, before, passkey, visit, death)
-        return death, faults, host.deaths
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(die_at, deaths))
-    assert {death: faults for death, faults, _ in results if faults} == {}
-    assert sum(died for _, _, died in results) >= 0.8 * len(deaths)

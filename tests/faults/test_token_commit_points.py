@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from demo import authenticator, ceremonies
 from demo.ceremonies import call
-from tests.faults.dying_host import Death, MortalHost, chosen
+from tests.faults.dying_host import Death, MortalHost, die_everywhere
 from tests.faults.evidence import Told, documents, faults_of, gather, wait_until_settled
-from tests.faults.test_commit_points import AT_ONCE, SETTLE_SECONDS, cancel_strangers, follow, surviving
+from tests.faults.test_commit_points import SETTLE_SECONDS, cancel_strangers, follow, surviving
 from tests.identity_provider import IdentityProvider, identity_provider
 
 ENV = {"PASSKEYS_AUDIT_FLUSH_SCHEDULE": "* * * * * *", "PASSKEYS_AUDIT_SHARDS": "1"}
@@ -58,22 +57,4 @@ def run(scratch: Path, provider: IdentityProvider, death: Death | None) -> tuple
 @pytest.mark.timeout(400)
 def test_death_at_every_commit_of_an_enrolment_by_token(tmp_path: Path, provider: IdentityProvider) -> None:
     """Before each and after each: completed after all, recorded once, and a replay starts nothing."""
-    faults, unhurt = run(tmp_path / "unhurt", provider, None)
-    assert (faults, unhurt.deaths) == ([], 0)
-    assert unhurt.commits("store") >= 4
-    deaths = chosen(
-        [
-            Death("store", number, moment)
-            for number in range(1, unhurt.commits("store") + 1)
-            for moment in ("before", "after")
-        ]
-    )
-
-    def die_at(death: Death) -> tuple[Death, list[str], int]:
-        found, host = run(tmp_path / f"{death.number}-{death.moment}", provider, death)
-        return death, found, host.deaths
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(die_at, deaths))
-    assert {death: found for death, found, _ in results if found} == {}
-    assert sum(died for _, _, died in results) >= 0.8 * len(deaths)
+    die_everywhere(tmp_path, lambda scratch, death: run(scratch, provider, death), at_least=4)
