@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +24,19 @@ MASTER_KEY = "test-master-key"
 SYSTEM_KEY = "test-system-key"
 # Else a test that happens to run over the full hour finds two acts more in the audit than it has made.
 NEW_YEAR = {"PASSKEYS_KEY_SCHEDULE": "0 0 0 1 1 *"}
+BELOW_EPHEMERAL = 15_000, 32_000  # Linux hands out 32768 and up, others 49152 and up
+
+
+def free_port() -> int:
+    """A port that is free now and that no client is given by chance: who is started there must find it, and come back there.
+
+    Port 0 would give one of the ephemeral ports, and while nobody listens any connection may be given the same.
+    """
+    while True:
+        port = secrets.choice(range(*BELOW_EPHEMERAL))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class HostDidNotStart(Exception):

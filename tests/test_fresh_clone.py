@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,17 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import ROOT
+from tests.hosts import ROOT, free_port
 
 INSTALL_SECONDS = 240.0
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def copy_of_the_project(target: Path) -> None:

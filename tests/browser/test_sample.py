@@ -6,9 +6,6 @@ import hashlib
 import json
 import re
 import secrets
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -26,9 +23,10 @@ from playwright.sync_api import Browser, Page, Request, expect
 from passkeys.client_assertions import TYPE
 from passkeys.response import decode_base64url, encode_base64url
 from tests.browser.conftest import ROOMY
+from tests.browser.samples import registered_at, sample_application
 from tests.browser.visitor import Visitor, visiting
 from tests.exchanges import Exchange, claims_of
-from tests.hosts import ROOT, RunningHost, running_host
+from tests.hosts import RunningHost, free_port, running_host
 from tests.passkeys.proofs import proof
 from tests.passkeys.tokens import EC, jwk, token
 
@@ -59,12 +57,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     folder = tmp_path_factory.mktemp("sample")
     port = free_port()
     origin = f"http://localhost:{port}"
-    registered = {
-        "name": "Sample application",
-        "audiences": [origin],
-        "redirect_uris": [f"{origin}/callback"],
-        "origins": [origin],
-    }
     asking = {
         "name": "Back end",
         "audiences": [origin],
@@ -72,7 +64,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
         "introspection": True,
     }
     (folder / "applications.json").write_text(
-        json.dumps({"sample": {**registered, "roles": ["operator"]}, "back-end": asking})
+        json.dumps({"sample": registered_at(origin), "back-end": asking})
     )
     env = {
         **ROOMY,
@@ -80,21 +72,11 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
         "PASSKEYS_REFRESH_GRACE_SECONDS": "0",
     }
     log = folder / "sample.log"
-    with running_host(state=folder / "state", env=env) as host, log.open("w") as written:
-        command = [sys.executable, "-m", "examples.protected_app", "--issuer", host.url, "--port", str(port)]
-        with subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=written, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == f"READY {origin}\n"
-            yield Sample(origin, host, log)
-            process.terminate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with (
+        running_host(state=folder / "state", env=env) as host,
+        sample_application(host.url, port, log) as application,
+    ):
+        yield Sample(application, host, log)
 
 
 @pytest.fixture

@@ -10,9 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +25,7 @@ from playwright.sync_api import Browser, Request, expect
 
 from passkeys.local_keys import LocalKeys
 from tests.browser.conftest import ROOMY
+from tests.browser.samples import registered_at, sample_application
 from tests.browser.test_company_account import issuers_of, log_in
 from tests.browser.visitor import Visitor, visiting
 from tests.exchanges import claims_of
@@ -37,7 +35,7 @@ from tests.fakes.okta import Okta
 from tests.fakes.pingone import PingOne
 from tests.fakes.serving import served
 from tests.fakes.trouble import Provider as Fake
-from tests.hosts import ROOT, RunningHost, running_host
+from tests.hosts import RunningHost, free_port, running_host
 from tests.oidc_provider.provider import ADA, ENVIRONMENT, IDS, PATHS, TENANT, Provider, provider
 
 SHAPES = list(PATHS)
@@ -71,16 +69,9 @@ def company(
         entry, env, let_go = DIRECTORIES[shape](stack, folder, login)
         (folder / "directory.json").write_text(json.dumps({**entry, "tls_roots": str(folder / "root.pem")}))
         (folder / "issuers.json").write_text(json.dumps({shape: issuers_of(login)[shape]}))
-        port = _free_port()
-        origin = f"http://localhost:{port}"
-        sample = {
-            "name": "Sample application",
-            "audiences": [origin],
-            "redirect_uris": [f"{origin}/callback"],
-            "origins": [origin],
-            "roles": ["operator"],
-        }
-        (folder / "applications.json").write_text(json.dumps({"sample": sample}))
+        port = free_port()
+        registered = {"sample": registered_at(f"http://localhost:{port}")}
+        (folder / "applications.json").write_text(json.dumps(registered))
         settings = {
             **ROOMY,
             **env,
@@ -91,20 +82,8 @@ def company(
             "PASSKEYS_CLAIMS_SECONDS": "0",
         }
         host = stack.enter_context(running_host(state=folder / "state", env=settings))
-        stack.enter_context(_application(host, port))
+        origin = stack.enter_context(sample_application(host.url, port, folder / "sample.log"))
         yield Company(host, origin, IDS[ADA][shape], let_go)
-
-
-@contextmanager
-def _application(host: RunningHost, port: int) -> Iterator[None]:
-    command = [sys.executable, "-m", "examples.protected_app", "--issuer", host.url, "--port", str(port)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == f"READY http://localhost:{port}\n"
-        yield
-        process.terminate()
 
 
 def _entra(stack: ExitStack, folder: Path, login: Provider) -> tuple[dict[str, Any], dict[str, str], Any]:
@@ -205,12 +184,6 @@ def _identity_endpoint() -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

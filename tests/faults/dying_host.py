@@ -6,11 +6,9 @@ is the one that `local_host.cli.main` and `passkeys.embedded.EmbeddedStore` offe
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import multiprocessing
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -29,12 +27,11 @@ import webauthn  # noqa: F401
 import passkeys.world
 from local_host import cli
 from passkeys.embedded import EmbeddedStore
-from tests.hosts import FUNCTION_KEY, MASTER_KEY, NEW_YEAR, ROOT, SYSTEM_KEY
+from tests.hosts import FUNCTION_KEY, MASTER_KEY, NEW_YEAR, ROOT, SYSTEM_KEY, free_port
 
 T = TypeVar("T")
 READY_SECONDS = 30.0
 AT_ONCE = 4
-BELOW_EPHEMERAL = 15_000, 32_000  # Linux hands out 32768 and up, others 49152 and up
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,15 +203,3 @@ class MortalHost:
         except OSError:
             return False
         return True
-
-
-def free_port() -> int:
-    """A port that is free now and that no client is given by chance: a host must come back where its clients look.
-
-    Port 0 would give one of the ephemeral ports, and while the host is dead any connection may be given the same.
-    """
-    while True:
-        port = secrets.choice(range(*BELOW_EPHEMERAL))
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

@@ -24,10 +24,9 @@ from typing import Any, TypeVar
 
 from demo import authenticator, ceremonies
 from demo.authenticator import TRUTH, Lie, Passkey
-from tests.faults.dying_host import free_port
 from tests.faults.evidence import Told, faults_of, gather, outcome_of, over_capacity, wait_until_settled
 from tests.faults.tickets import issue_tickets, write_directory
-from tests.hosts import RunningHost, start_host
+from tests.hosts import RunningHost, free_port, start_host
 
 T = TypeVar("T")
 

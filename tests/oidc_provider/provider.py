@@ -11,7 +11,6 @@ import json
 import os
 import queue
 import shutil
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.hosts import free_port
 from tests.passkeys.test_metadata_source import ROOT_PEM, SERVER_PEM
 
 FOLDER = Path(__file__).parent
@@ -96,9 +96,7 @@ def provider(folder: Path, *, redirect_uris: tuple[str, ...] = ("http://localhos
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "server.pem").write_bytes(SERVER_PEM)
     (folder / "root.pem").write_bytes(ROOT_PEM)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {
         "port": port,
         "tls": str(folder / "server.pem"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import stat
 from collections.abc import AsyncIterator, Callable
@@ -185,6 +186,4 @@ def test_tokens_of_the_library_and_of_a_home_are_alike() -> None:
 
 
 def _json(jwk: object) -> bytes:
-    import json
-
     return json.dumps(jwk).encode()
