@@ -8,20 +8,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run sample test check fix demo bench bench-verification fuzz deaths kill-loop enumeration setup browser identity-provider clean
+.PHONY: help run sample test check fix demo bench bench-verification fuzz deaths kill-loop enumeration setup browser identity-provider azurite clean
 
 help:  ## list the commands
 	@echo "Durable Passkeys. Commands:"
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.runtime  ## start the app on this machine: register and sign in at http://localhost:7071 (PORT=, STATE=)
-	@exec $(BIN)/python -m local_host --port $(PORT) --state $(STATE) \
+run: $(VENV)/.runtime $(filter azurite,$(STORAGE))  ## start the app on this machine: register and sign in at http://localhost:7071 (PORT=, STATE=, STORAGE=azurite)
+	@exec $(if $(filter azurite,$(STORAGE)),$(BIN)/python -m tests.azurite --folder $(STATE)/azurite -- )$(BIN)/python -m local_host --port $(PORT) --state $(STATE) \
 	  --on-ready "$(abspath $(BIN))/python -m passkeys ticket issue --person ada"
 
 sample: $(VENV)/.runtime  ## start the sample application at http://localhost:7080, beside `make run` (PORT= of that)
 	@exec $(BIN)/python -m examples.protected_app --issuer http://localhost:$(PORT)
 
-test: $(VENV)/.dev browser identity-provider  ## run the checks that need no style: every test, in a real browser too
+test: $(VENV)/.dev browser identity-provider azurite  ## run the checks that need no style: every test, in a real browser too
 	@echo "==> Running the tests (some minutes; three files at a time)"
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
@@ -61,6 +61,9 @@ browser: $(VENV)/.dev
 
 identity-provider: $(VENV)/.dev
 	@sh tests/oidc_provider/find_or_install.sh $(BIN)/python
+
+azurite: $(VENV)/.runtime
+	@sh tests/azurite/find_or_install.sh $(BIN)/python
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -1,6 +1,6 @@
 """The commands of `python -m passkeys`. They use the same settings and the same store as the app.
 
-Exit codes: 0 done; 1 the audit trail, a recovery or a metadata BLOB does not verify; 2 the command or the settings are wrong; 3 the store
+Exit codes: 0 done; 1 the audit trail, a recovery, a metadata BLOB or a copy of a store does not verify; 2 the command or the settings are wrong; 3 the store
 or the keys cannot be used. Each failure is one sentence on stderr, with the next step.
 """
 
@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from passkeys import audit, cli_keys, cli_metadata, recoveries, tickets
+from passkeys import audit, cli_keys, cli_metadata, cli_storage, recoveries, tickets
 from passkeys.directories.asking import Sender
 from passkeys.directories.configuration import Surroundings, load_directory
 from passkeys.embedded import EmbeddedStore
@@ -33,7 +33,7 @@ from passkeys.errors import (
 from passkeys.holdings import is_credential_id, record_of
 from passkeys.settings import Settings, load
 from passkeys.store import Store
-from passkeys.world import open_keys
+from passkeys.world import is_made, open_keys, opened_store
 
 # Whoever finds an old link may enrol as its person: links for ever are not made.
 MAX_TICKET_SECONDS = 30 * 86_400
@@ -54,13 +54,14 @@ def main(
     try:
         settings = load(environ)
         if arguments.state is not None:
-            settings = replace(settings, store=arguments.state / "store")
+            settings = replace(settings, store=str(arguments.state / "store"), store_connection="")
             if not environ.get("PASSKEYS_KEYS"):
                 settings = replace(settings, keys=str(arguments.state / "keys"))
         commands: Mapping[str, Callable[[], Coroutine[Any, Any, int]]] = {
             "ticket": lambda: _issue_ticket(settings, arguments, clock, random_bytes),
             "recovery": lambda: _verify_recoveries(settings),
             "metadata": lambda: cli_metadata.forget(settings),
+            "storage": lambda: cli_storage.run(arguments, settings),
             "keys": lambda: _keys(settings, arguments, clock),
             "audit": lambda: _verify_audit(settings, arguments),
         }
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
     cli_metadata.add_commands(commands, state)
     cli_keys.add_commands(commands, state)
+    cli_storage.add_commands(commands, state)
 
     trail = commands.add_parser("audit", help="the audit trail").add_subparsers(dest="action", required=True)
     verify = trail.add_parser(
@@ -158,13 +160,10 @@ async def _issue_ticket(
         return _fail(
             2, f"The directory knows no {arguments.person!r}. See PASSKEYS_DIRECTORY in docs/settings.md."
         )
-    store = EmbeddedStore(settings.store)
-    try:
+    async with opened_store(settings) as store:
         secret = await tickets.issue_ticket(
             store, person.id, seconds=seconds, now=clock(), random_bytes=random_bytes
         )
-    finally:
-        store.close()
     link = tickets.link_of(secret, origin=settings.origins[0])
     if arguments.quiet:
         print(link)
@@ -176,19 +175,15 @@ async def _issue_ticket(
 
 
 async def _keys(settings: Settings, arguments: argparse.Namespace, clock: Callable[[], datetime]) -> int:
-    store = EmbeddedStore(settings.store)
-    try:
+    async with opened_store(settings) as store:
         return await cli_keys.run(arguments, settings, store, open_keys(settings.keys), clock=clock)
-    finally:
-        store.close()
 
 
 async def _verify_recoveries(settings: Settings) -> int:
-    if not (settings.store / "store.sqlite").is_file():
+    if not is_made(settings):
         return _no_store(settings)
-    store = EmbeddedStore(settings.store)
     broken = False
-    try:
+    async with opened_store(settings) as store:
         async for name in store.list(recoveries.PREFIX):
             try:
                 proven, told = await _judge_recovery(store, name)
@@ -196,8 +191,6 @@ async def _verify_recoveries(settings: Settings) -> int:
                 proven, told = False, str(damaged)
             broken |= not proven
             print(f"{'proven' if proven else 'BROKEN'}  {told}")
-    finally:
-        store.close()
     if broken:
         return _fail(
             1, "What was recorded is not what was signed. Keep this store, and compare it with the audit."
@@ -228,14 +221,13 @@ async def _judge_recovery(store: Store, name: str) -> tuple[bool, str]:
 
 
 async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> int:
-    if not (settings.store / "store.sqlite").is_file():
+    if not is_made(settings):
         return _no_store(settings)
     known_heads: dict[str, audit.Head] = dict(arguments.head)
     if len(known_heads) < len(arguments.head):
         return _fail(2, "--head names a shard twice. Give one head for each shard, the latest.")
-    store = EmbeddedStore(settings.store)
     broken = False
-    try:
+    async with opened_store(settings) as store:
         segments: dict[str, list[str]] = {shard: [] for shard in known_heads}
         async for name in store.list("audit/"):
             segments.setdefault(name.split("/")[1], []).append(name)
@@ -247,11 +239,11 @@ async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> in
                 print(f"BROKEN  {error}")
             else:
                 print(f"intact  shard {shard}: {head.seq + 1} entries, head {shard}:{head.seq}:{head.hash}")
-        for name, size in store.unrecorded("audit").items():
+        # An append blob holds what was appended and no more.
+        unrecorded = store.unrecorded("audit") if isinstance(store, EmbeddedStore) else {}
+        for name, size in unrecorded.items():
             broken = True
             print(f"BROKEN  {name}: {size} bytes that the store has not recorded.")
-    finally:
-        store.close()
     if broken:
         return _fail(
             1,

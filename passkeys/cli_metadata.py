@@ -14,12 +14,13 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from passkeys.embedded import EmbeddedStore
 from passkeys.errors import MetadataInvalid, StoreDamaged
 from passkeys.metadata import PROHIBITED_BY_DEFAULT, Model, ModelPolicy, current_reports, prohibiting_status
 from passkeys.metadata_blob import Blob, verify_blob
 from passkeys.models import CURRENT, current_pointer
 from passkeys.settings import Settings
+from passkeys.store import Store
+from passkeys.world import opened_store
 
 FIDO = "mds.fidoalliance.org"
 _DEFAULT_POLICY = ModelPolicy(
@@ -79,12 +80,9 @@ def check(arguments: argparse.Namespace, *, now: datetime) -> int:
 
 async def forget(settings: Settings) -> int:
     """Remove the pointer, be it damaged. The models themselves go with the next refresh."""
-    store = EmbeddedStore(settings.store)
-    try:
+    async with opened_store(settings) as store:
         forgotten = await _what_counts(store)
         await store.delete(CURRENT)
-    finally:
-        store.close()
     if forgotten is None:
         print("There was no metadata.")
     else:
@@ -92,7 +90,7 @@ async def forget(settings: Settings) -> int:
     return 0
 
 
-async def _what_counts(store: EmbeddedStore) -> str | None:
+async def _what_counts(store: Store) -> str | None:
     try:
         pointer = await current_pointer(store)
     except StoreDamaged:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from passkeys.errors import AlreadyExists, Changed, StoreDamaged, StoreError, StoreUnavailable, WrongPosition
-from passkeys.store import Document, checked_name
+from passkeys.store import Document, checked_append, checked_name
 
 SCHEMA_VERSION = 1
 LIST_PAGE = 500
@@ -135,6 +135,7 @@ class EmbeddedStore:
 
     async def append(self, name: str, data: bytes, *, position: int) -> int:
         """Add `data` at the end, which must be at `position`."""
+        checked_append(data)
         return int(await self._committed(name, lambda: self._append(name, data, position)))
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
@@ -263,7 +264,7 @@ class EmbeddedStore:
             data = b""
         if len(data) < length:
             raise StoreDamaged(name, f"has {len(data)} bytes where {length} were written.", data=data)
-        return Document(data=data, etag=str(length))
+        return Document(data=data, etag=str(length), appended=True)
 
 
 def _open(directory: Path) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +49,16 @@ _AAGUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VAULT = re.compile(
     r"https://[a-z0-9](?:-?[a-z0-9]){2,23}\.(?:vault\.azure\.net|vault\.usgovcloudapi\.net|vault\.azure\.cn)"
 )
+_ACCOUNT = re.compile(
+    r"https://[a-z0-9]{3,24}\.(?:blob\.core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)|z[0-9]{2}\.blob\.storage\.azure\.net)"
+)
+_CONNECTIONS = (
+    {"usedevelopmentstorage"},
+    {"accountname", "accountkey"},
+    {"blobendpoint", "sharedaccesssignature"},
+)
+# With the longest name of passkeys.store.CONTAINERS behind it, at most the 63 characters that Azure allows.
+_CONTAINER_PREFIX = re.compile(r"(?:[a-z0-9](?:-?[a-z0-9]){0,29}-?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,9 @@ class Settings:
     rp_id: str
     rp_name: str
     origins: tuple[str, ...]
-    store: Path
+    store: str
+    store_connection: str = field(repr=False)
+    store_prefix: str
     ceremony_seconds: int
     attestation: str
     attestation_trust: str
@@ -127,13 +139,14 @@ class Settings:
 class Setting:
     """One row: where it goes, its default (as text, or computed from the surroundings), how text becomes a value.
 
-    `parse` raises ValueError with what the value must be.
+    `parse` raises ValueError with what the value must be. A `secret` value is never printed.
     """
 
     name: str
     field: str
     default: str | Callable[[Mapping[str, str]], str]
     parse: Callable[[str], Any]
+    secret: bool = False
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -322,7 +335,7 @@ def _metadata(text: str) -> str | None:
 
 
 def is_address(source: str) -> bool:
-    """Whether PASSKEYS_METADATA or PASSKEYS_KEYS names an address, and not a file or folder."""
+    """Whether PASSKEYS_METADATA, PASSKEYS_KEYS or PASSKEYS_STORE names an address, and not a file or folder."""
     return "://" in source
 
 
@@ -393,11 +406,36 @@ def _keys(text: str) -> str:
     return text
 
 
-def _store(text: str) -> Path:
-    path = Path(text)
-    if not text or (path.exists() and not path.is_dir()):
-        raise ValueError("must be the path of a directory; it is made if it does not exist")
-    return path
+def store_home(text: str) -> str:
+    """The address of a storage account, or the path of a directory; which of the two, `is_address` tells. Raises ValueError."""
+    if _ACCOUNT.fullmatch(text):
+        return text
+    if is_address(text) or not text.strip() or (Path(text).exists() and not Path(text).is_dir()):
+        raise ValueError(
+            "must be the path of a directory, which is made if it does not exist, or the address of a storage account, such as https://acme.blob.core.windows.net"
+        )
+    return text
+
+
+def _connection(text: str) -> str:
+    parts = [part.partition("=") for part in text.rstrip(";").split(";")]
+    named = {name.lower(): value for name, _, value in parts}
+    endpoint = named.get("blobendpoint", "https://")
+    if text and not (
+        all(separator for _, separator, _ in parts)
+        and endpoint.startswith(("https://", "http://"))
+        and any(complete <= named.keys() for complete in _CONNECTIONS)
+    ):
+        raise ValueError("must be the connection string of a storage account, or be left out")
+    return text
+
+
+def _container_prefix(text: str) -> str:
+    if not _CONTAINER_PREFIX.fullmatch(text):
+        raise ValueError(
+            "must be at most 32 lower-case letters, digits and single hyphens, the first no hyphen"
+        )
+    return text
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -429,7 +467,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_RP_ID", "rp_id", _LOCAL_HOST, _rp_id),
     Setting("PASSKEYS_RP_NAME", "rp_name", "Durable Passkeys", _rp_name),
     Setting("PASSKEYS_ORIGINS", "origins", _default_origin, _origins),
-    Setting("PASSKEYS_STORE", "store", _default_store, _store),
+    Setting("PASSKEYS_STORE", "store", _default_store, store_home),
+    Setting("PASSKEYS_STORE_CONNECTION", "store_connection", "", _connection, secret=True),
+    Setting("PASSKEYS_STORE_PREFIX", "store_prefix", "", _container_prefix),
     Setting("PASSKEYS_CEREMONY_SECONDS", "ceremony_seconds", "300", _integer(1, 600)),
     Setting("PASSKEYS_ATTESTATION", "attestation", "none", _one_of("none", "indirect", "direct")),
     Setting("PASSKEYS_ATTESTATION_TRUST", "attestation_trust", "any", _one_of("any", "trusted")),
@@ -516,7 +556,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         try:
             values[setting.field] = setting.parse(text)
         except ValueError as error:
-            mistakes.append(f"{setting.name}={text!r}: {error}.")
+            mistakes.append(f"{setting.name}{'' if setting.secret else f'={text!r}'}: {error}.")
     mistakes += _unknown(environ)
     mistakes += _contradictions(values, environ)
     if mistakes:
@@ -567,6 +607,14 @@ def _contradictions(values: Mapping[str, Any], environ: Mapping[str, str]) -> li
     if values.get("profile") == "local" and azure is not None:
         mistakes.append(
             f"PASSKEYS_PROFILE='local': demo people and local files must never run in Azure ({azure} is set)."
+        )
+    if values.get("store_connection") and azure is not None:
+        mistakes.append(
+            f"PASSKEYS_STORE_CONNECTION: may hold a key, and must never be used in Azure ({azure} is set). Set PASSKEYS_STORE to the account's address."
+        )
+    if values.get("store_connection") and environ.get("PASSKEYS_STORE"):
+        mistakes.append(
+            "PASSKEYS_STORE_CONNECTION: names the store, and so does PASSKEYS_STORE; leave one out."
         )
     return mistakes
 
@@ -656,7 +704,11 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = 
     ),
     (
         ("keys", "store"),
-        lambda keys, store: not is_address(keys) and Path(keys).resolve().is_relative_to(store.resolve()),
+        lambda keys, store: (
+            not is_address(keys)
+            and not is_address(store)
+            and Path(keys).resolve().is_relative_to(Path(store).resolve())
+        ),
         "PASSKEYS_KEYS: must not be inside PASSKEYS_STORE: who may read or copy the store would have the private keys.",
     ),
 )

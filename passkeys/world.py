@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_origin
 
 from passkeys import decoy_key
 from passkeys.applications import Application, load_applications
+from passkeys.blob_store import SECONDS, BlobStore
 from passkeys.conformance import ConformanceDirectory
 from passkeys.directories.configuration import Surroundings, load_directory
 from passkeys.directory import Directory
@@ -75,7 +77,7 @@ class World:
 def open_world(
     settings: Settings, *, clock: Callable[[], datetime], random_bytes: Callable[[int], bytes]
 ) -> World:
-    """The world of the local profile: the embedded store, and the people of a file or of a company directory, with a conformance run's people.
+    """The world of the local profile: the store, and the people of a file or of a company directory, with a conformance run's people.
 
     Raises SettingsError (the files of the directory, of issuers and of applications are wrong) and StoreError (the store
     does not open).
@@ -92,7 +94,7 @@ def open_world(
         directory = ConformanceDirectory(directory)
     return World(
         settings=settings,
-        store=EmbeddedStore(settings.store),
+        store=open_store(settings),
         directory=directory,
         clock=clock,
         random_bytes=random_bytes,
@@ -107,6 +109,40 @@ def open_keys(home: str) -> KeyHome:
     if is_address(home):
         return KeyVault(home, credential_of(None), random_bytes=secrets.token_bytes)
     return LocalKeys(Path(home))
+
+
+def open_store(settings: Settings, *, seconds: float = SECONDS) -> EmbeddedStore | BlobStore:
+    """The home of documents that the settings name; an account answers within `seconds`.
+
+    Raises StoreError: the embedded one is opened. Of Azure nothing is asked yet.
+    """
+    if settings.store_connection:
+        return BlobStore(settings.store_connection, prefix=settings.store_prefix, seconds=seconds)
+    if is_address(settings.store):
+        return BlobStore(settings.store, credential_of(None), prefix=settings.store_prefix, seconds=seconds)
+    return EmbeddedStore(Path(settings.store))
+
+
+@asynccontextmanager
+async def opened_store(
+    settings: Settings, *, seconds: float = SECONDS
+) -> AsyncIterator[EmbeddedStore | BlobStore]:
+    """`open_store`, closed with the block: for a command."""
+    store = open_store(settings, seconds=seconds)
+    try:
+        yield store
+    finally:
+        if isinstance(store, BlobStore):
+            await store.close()
+        else:
+            store.close()
+
+
+def is_made(settings: Settings) -> bool:
+    """Whether there can be something in the store: of the embedded one, that somebody has made it. What only reads makes none."""
+    if settings.store_connection or is_address(settings.store):
+        return True
+    return (Path(settings.store) / "store.sqlite").is_file()
 
 
 def _all_of(first: Callable[[], A], second: Callable[[], B], third: Callable[[], C]) -> tuple[A, B, C]:

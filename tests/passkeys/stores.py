@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from passkeys.errors import AlreadyExists, Changed, StoreUnavailable, WrongPosition
-from passkeys.store import Document, checked_name
+from passkeys.store import Document, checked_append, checked_name
 
 
 @dataclass
@@ -39,7 +39,7 @@ class MemoryStore:
     async def get(self, name: str) -> Document | None:
         checked_name(name)
         if name in self.appended:
-            return Document(self.appended[name], str(len(self.appended[name])))
+            return Document(self.appended[name], str(len(self.appended[name])), appended=True)
         return self.documents.get(name)
 
     async def create(self, name: str, data: bytes) -> str:
@@ -52,6 +52,7 @@ class MemoryStore:
 
     async def append(self, name: str, data: bytes, *, position: int) -> int:
         checked_name(name)
+        checked_append(data)
         actual = -1 if name in self.documents else len(self.appended.get(name, b""))
         try:
             self.faults.on_commit("before")

@@ -22,11 +22,11 @@ async def test_writes_of_one_turn_share_a_commit(tmp_path: Path) -> None:
     faults = Faults()
     store = EmbeddedStore(tmp_path, on_commit=faults.on_commit)
     told = await asyncio.gather(
-        *(store.create(f"a/{number % 19}", b"") for number in range(20)), return_exceptions=True
+        *(store.create(f"usage/a/{number % 19}", b"") for number in range(20)), return_exceptions=True
     )
     assert faults.writes == 1
     assert [type(answer) for answer in told].count(AlreadyExists) == 1
-    await store.create("b", b"")
+    await store.create("usage/b", b"")
     assert faults.writes == 2
     store.close()
 
@@ -34,7 +34,9 @@ async def test_writes_of_one_turn_share_a_commit(tmp_path: Path) -> None:
 async def test_a_commit_that_fails_fails_everybody_in_it(tmp_path: Path) -> None:
     """Nobody is told of a write that was rolled back with another's."""
     store = EmbeddedStore(tmp_path, on_commit=Faults(at=1).on_commit)
-    told = await asyncio.gather(*(store.create(f"a/{n}", b"") for n in range(5)), return_exceptions=True)
+    told = await asyncio.gather(
+        *(store.create(f"usage/a/{n}", b"") for n in range(5)), return_exceptions=True
+    )
     assert all(isinstance(answer, StoreUnavailable) for answer in told)
     assert [name async for name in store.list("")] == []
     store.close()
@@ -45,9 +47,13 @@ async def test_a_list_looks_at_nothing_but_what_it_gives(tmp_path: Path) -> None
     steps = []
     for others in (0, 2000):
         store = EmbeddedStore(tmp_path / str(others))
-        made = [f"{where}/{number}" for where in "ac" for number in range(others)]
-        await asyncio.gather(*(store.create(name, b"") for name in [*made, "b/1", "b/2"]))
-        for prefix, found in (("b/", ["b/1", "b/2"]), ("b/2", ["b/2"]), ("b/3", [])):
+        made = [f"usage/{where}/{number}" for where in "ac" for number in range(others)]
+        await asyncio.gather(*(store.create(name, b"") for name in [*made, "usage/b/1", "usage/b/2"]))
+        for prefix, found in (
+            ("usage/b/", ["usage/b/1", "usage/b/2"]),
+            ("usage/b/2", ["usage/b/2"]),
+            ("usage/b/3", []),
+        ):
             counted = [0]
             store._connection.set_progress_handler(lambda counted=counted: counted.append(0), 1)
             assert [name async for name in store.list(prefix)] == found
@@ -62,21 +68,21 @@ async def test_a_list_looks_at_nothing_but_what_it_gives(tmp_path: Path) -> None
 async def test_a_list_of_many_pages_misses_none(tmp_path: Path, count: int) -> None:
     """Also where a page ends with the last name, and where one name continues another."""
     store = EmbeddedStore(tmp_path)
-    names = sorted("a" + "-" * (number % 90) + f"x{number // 90}" for number in range(count))
+    names = sorted("usage/a" + "-" * (number % 90) + f"x{number // 90}" for number in range(count))
     await asyncio.gather(*(store.create(name, b"") for name in names))
-    assert [name async for name in store.list("a")] == names
+    assert [name async for name in store.list("usage/a")] == names
     store.close()
 
 
 async def test_what_was_written_is_there_when_opened_again(tmp_path: Path) -> None:
     """Documents, etags and ends of append documents survive the process."""
     store = EmbeddedStore(tmp_path)
-    etag = await store.create("a", b"1")
-    await store.append("log", b"one\n", position=0)
+    etag = await store.create("usage/a", b"1")
+    await store.append("audit/log", b"one\n", position=0)
     store.close()
     again = EmbeddedStore(tmp_path)
-    assert await again.append("log", b"two\n", position=4) == 8
-    assert int(await again.replace("a", b"2", etag=etag)) > int(etag)
+    assert await again.append("audit/log", b"two\n", position=4) == 8
+    assert int(await again.replace("usage/a", b"2", etag=etag)) > int(etag)
     again.close()
 
 
@@ -97,16 +103,16 @@ async def test_a_torn_append_is_not_read_and_is_cut_off(tmp_path: Path) -> None:
 async def test_an_append_document_that_lost_bytes_is_damage(tmp_path: Path) -> None:
     """A file shorter than what was written is said so, with what is left of it, and not appended to."""
     store = EmbeddedStore(tmp_path)
-    await store.append("log", b"one\ntwo\n", position=0)
-    os.truncate(tmp_path / "log", 4)
+    await store.append("audit/log", b"one\ntwo\n", position=0)
+    os.truncate(tmp_path / "audit/log", 4)
     with pytest.raises(StoreDamaged) as damaged:
-        await store.get("log")
+        await store.get("audit/log")
     assert damaged.value.data == b"one\n"
     with pytest.raises(StoreDamaged):
-        await store.append("log", b"x", position=8)
-    (tmp_path / "log").unlink()
+        await store.append("audit/log", b"x", position=8)
+    (tmp_path / "audit/log").unlink()
     with pytest.raises(StoreDamaged):
-        await store.get("log")
+        await store.get("audit/log")
     store.close()
 
 
@@ -137,8 +143,8 @@ def test_a_directory_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
 async def test_a_caller_that_gave_up_disturbs_nobody(tmp_path: Path) -> None:
     """A cancelled caller's write is made or not; the others in its turn are answered."""
     store = EmbeddedStore(tmp_path)
-    impatient = asyncio.create_task(store.create("a", b""))
-    patient = asyncio.create_task(store.create("b", b""))
+    impatient = asyncio.create_task(store.create("usage/a", b""))
+    patient = asyncio.create_task(store.create("usage/b", b""))
     await asyncio.sleep(0)
     impatient.cancel()
     assert await patient
@@ -148,7 +154,7 @@ async def test_a_caller_that_gave_up_disturbs_nobody(tmp_path: Path) -> None:
 async def test_close_tells_those_who_wait(tmp_path: Path) -> None:
     """A write that waits when the store is closed is not made, and its caller hears it."""
     store = EmbeddedStore(tmp_path)
-    waiting = asyncio.create_task(store.create("a", b""))
+    waiting = asyncio.create_task(store.create("usage/a", b""))
     await asyncio.sleep(0)
     store.close()
     with pytest.raises(StoreUnavailable, match="closed"):
@@ -166,15 +172,15 @@ async def main():
     end = 0
     for _ in range(int(sys.argv[2])):
         while True:
-            document = await store.get("count")
+            document = await store.get("usage/count")
             try:
-                await store.replace("count", str(int(document.data) + 1).encode(), etag=document.etag)
+                await store.replace("usage/count", str(int(document.data) + 1).encode(), etag=document.etag)
                 break
             except Changed:
                 continue
         while True:
             try:
-                end = await store.append("log", b"x" * 8 + b"\\n", position=end)
+                end = await store.append("audit/log", b"x" * 8 + b"\\n", position=end)
                 break
             except WrongPosition as wrong:
                 end = wrong.actual
@@ -186,11 +192,11 @@ asyncio.run(main())
 async def test_two_processes_lose_nothing_between_them(tmp_path: Path) -> None:
     """Two processes that count up one number and append to one log: both are exact in the end."""
     store = EmbeddedStore(tmp_path)
-    await store.create("count", b"0")
+    await store.create("usage/count", b"0")
     command = [sys.executable, "-c", COUNT_UP, str(tmp_path), "40"]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     assert [process.communicate(timeout=60)[1] for process in both] == [b"", b""]
-    count, log = await store.get("count"), await store.get("log")
+    count, log = await store.get("usage/count"), await store.get("audit/log")
     assert count is not None
     assert log is not None
     assert count.data == b"80"
@@ -213,8 +219,8 @@ def die(moment):
 
 async def main():
     store = EmbeddedStore(Path(sys.argv[1]), on_commit=die)
-    await store.create("first", b"1")
-    await asyncio.gather(store.create("second", b"2"), store.append("log", b"2", position=0))
+    await store.create("usage/first", b"1")
+    await asyncio.gather(store.create("usage/second", b"2"), store.append("audit/log", b"2", position=0))
 
 asyncio.run(main())
 """
@@ -230,7 +236,10 @@ async def test_a_process_killed_at_a_commit_leaves_all_of_it_or_none(
     )
     assert killed.returncode == -signal.SIGKILL
     store = EmbeddedStore(tmp_path)
-    assert await store.get("first") is not None
-    assert ((await store.get("second") is not None), (await store.get("log") is not None)) == (kept, kept)
-    assert await store.append("log", b"3", position=1 if kept else 0) == (2 if kept else 1)
+    assert await store.get("usage/first") is not None
+    assert ((await store.get("usage/second") is not None), (await store.get("audit/log") is not None)) == (
+        kept,
+        kept,
+    )
+    assert await store.append("audit/log", b"3", position=1 if kept else 0) == (2 if kept else 1)
     store.close()

@@ -32,13 +32,17 @@ COMPUTED = {
 }
 
 
+# Their values are never printed.
+SECRET = {"PASSKEYS_STORE_CONNECTION"}
+
+
 def test_with_no_settings_the_local_profile_runs() -> None:
     """Nothing set: localhost, demo people, user verification required."""
     settings = load({})
     assert settings.origins == ("http://localhost:7071",)
     assert (settings.rp_id, settings.profile, settings.directory) == ("localhost", "local", None)
     assert settings.user_verification == "required"
-    assert settings.store == Path(".local/store")
+    assert settings.store == ".local/store"
     assert settings.limit_network == Limit(30, 60)
 
 
@@ -135,7 +139,15 @@ WRONG = {
     "PASSKEYS_DPOP_NONCES": ["required"],
     "PASSKEYS_FORWARDED_HOPS": ["9", "-1"],
     "PASSKEYS_CONFORMANCE": ["true", "ON"],
-    "PASSKEYS_STORE": [__file__],
+    "PASSKEYS_STORE": [
+        __file__, "http://acme.blob.core.windows.net", "https://acme.blob.core.windows.net/", "https://acme.example.com",
+        "https://acme.blob.core.windows.net.example.com", "https://Acme.blob.core.windows.net", " ",
+    ],
+    "PASSKEYS_STORE_CONNECTION": [
+        "secret", "AccountName=acme", "AccountName=acme;AccountKey=secret;secret", "SharedAccessSignature=secret",
+        "AccountName=acme;AccountKey=secret;BlobEndpoint=acme",
+    ],
+    "PASSKEYS_STORE_PREFIX": ["Acme-", "-acme", "a--b", "a" * 33, "a_b"],
 }  # fmt: skip
 
 
@@ -145,7 +157,9 @@ def test_a_wrong_value_is_named_with_what_it_must_be(name: str, text: str) -> No
     with pytest.raises(SettingsError) as error:
         load({name: text})
     (mistake,) = error.value.mistakes
-    assert mistake.startswith(f"{name}={text!r}: must be ")
+    value = "" if name in SECRET else f"={text!r}"
+    assert mistake.startswith(f"{name}{value}: must be ")
+    assert name not in SECRET or "secret" not in str(error.value)
 
 
 def test_every_setting_can_be_wrong() -> None:
@@ -204,6 +218,42 @@ def test_the_conformance_door_opens_in_the_local_profile_alone() -> None:
         load({"PASSKEYS_CONFORMANCE": "on", "WEBSITE_INSTANCE_ID": "0123"})
 
 
+CONNECTION = "AccountName=acme;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
+
+
+def test_a_connection_string_is_taken_on_this_machine_alone_and_never_printed() -> None:
+    """It may hold the account's key: in Azure it is a mistake, in whatever profile, and no text shows it."""
+    settings = load({"PASSKEYS_STORE_CONNECTION": CONNECTION})
+    assert settings.store_connection == CONNECTION
+    assert "c2VjcmV0" not in repr(settings)
+    for profile in ("local", "azure"):
+        with pytest.raises(SettingsError, match="PASSKEYS_STORE_CONNECTION: may hold a key") as error:
+            load(
+                {
+                    "PASSKEYS_STORE_CONNECTION": CONNECTION,
+                    "PASSKEYS_PROFILE": profile,
+                    "WEBSITE_INSTANCE_ID": "0123",
+                }
+            )
+        assert "c2VjcmV0" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"PASSKEYS_STORE": "https://acme.blob.core.windows.net", "PASSKEYS_STORE_PREFIX": "acme-1-"},
+        {"PASSKEYS_STORE": "https://acme.z01.blob.storage.azure.net"},
+        {"PASSKEYS_STORE_CONNECTION": "UseDevelopmentStorage=true"},
+        {"PASSKEYS_STORE_CONNECTION": CONNECTION + ";"},
+        {"PASSKEYS_STORE_CONNECTION": "BlobEndpoint=https://a.example/;SharedAccessSignature=sv=1&sig=a%3D"},
+    ],
+    ids=str,
+)
+def test_a_storage_account_is_taken(environ: dict[str, str]) -> None:
+    """By its address, or by a connection string; neither is a folder that keys could be in."""
+    assert load(environ | {"PASSKEYS_KEYS": "/keys"}).store_prefix in {"", "acme-1-"}
+
+
 MODEL = "08987058-cadc-4b81-b6e1-30de50dcbe96"
 CONTRADICTIONS = [
     (
@@ -238,6 +288,10 @@ CONTRADICTIONS = [
     ({"PASSKEYS_CREDENTIAL_PROTECTION": "require"}, "nobody is asked for it; name credProtect"),
     ({"PASSKEYS_FRESH_SECONDS": "901"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
     ({"PASSKEYS_SESSION_SECONDS": "299"}, "PASSKEYS_FRESH_SECONDS: must not be more"),
+    (
+        {"PASSKEYS_STORE": "/s", "PASSKEYS_STORE_CONNECTION": "UseDevelopmentStorage=true"},
+        "and so does PASSKEYS_STORE",
+    ),
     ({"PASSKEYS_STORE": "/s", "PASSKEYS_KEYS": "/s/x/../keys"}, "PASSKEYS_KEYS: must not be inside"),
 ]
 

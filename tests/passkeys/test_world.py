@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from passkeys.blob_store import BlobStore
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import SettingsError
 from passkeys.settings import load
-from passkeys.world import World, bind, open_world
+from passkeys.world import World, bind, open_world, opened_store
 from tests.passkeys.worlds import Clock, CountedBytes, world_of
 
 
@@ -57,6 +58,16 @@ def test_the_local_world_opens(tmp_path: Path) -> None:
     assert isinstance(world.store, EmbeddedStore)
     assert (tmp_path / "s" / "store.sqlite").is_file()
     world.store.close()
+
+
+async def test_a_storage_account_is_opened_by_either_of_its_settings() -> None:
+    """By its address as the app's identity, or by a connection string; nothing is asked of it for that."""
+    for environ in (
+        {"PASSKEYS_STORE": "https://acme.blob.core.windows.net"},
+        {"PASSKEYS_STORE_CONNECTION": "UseDevelopmentStorage=true"},
+    ):
+        async with opened_store(load(environ)) as store:
+            assert isinstance(store, BlobStore)
 
 
 def test_a_wrong_directory_file_stops_the_start(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -180,7 +181,7 @@ def world(tmp_path: Any, **environ: str) -> World:
     counter = iter(range(1, 1000))
     return World(
         settings=found,
-        store=EmbeddedStore(found.store),
+        store=EmbeddedStore(Path(found.store)),
         directory=load_static(None),
         clock=lambda: NOW,
         random_bytes=lambda n: next(counter).to_bytes(n, "big"),
