@@ -119,18 +119,15 @@ class BlobStore:
 
         blob = self._blob(checked_name(name))
         checked_append(data)
-        if position == 0:
+        refused = await self._append(name, data, position)
+        if refused == _MISSING and position == 0:
+            # Only here: in a container that is immutable, nothing is to be put where something is.
             free = {"match_condition": MatchConditions.IfMissing, **_WRITE}
             await self._ask(name, blob.create_append_blob(**free), {_EXISTS: None})
-        if data:
-            sent = blob.append_block(data, length=len(data), appendpos_condition=position, **_WRITE)
-            refused = {_NOT_THE_END: None, _MISSING: None, _OTHER_KIND: None}
-            if await self._ask(name, sent, refused) is not None:
-                return position + len(data)
-        actual = await self._end(name)
-        if data or actual != position:
-            raise WrongPosition(name, position=position, actual=actual)
-        return position
+            refused = await self._append(name, data, position)
+        if refused:
+            raise WrongPosition(name, position=position, actual=await self._end(name) or 0)
+        return position + len(data)
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         """The names that begin with `prefix`, read a page at a time, container by container."""
@@ -182,11 +179,20 @@ class BlobStore:
         etag: str = written["etag"]
         return etag
 
-    async def _end(self, name: str) -> int:
-        """Where an append document ends; -1 if the name is a document's."""
+    async def _append(self, name: str, data: bytes, position: int) -> str:
+        """Send one block; the code that it was refused with, or none. Azure takes no empty one: it is only looked whether it would fit."""
+        if not data:
+            end = await self._end(name)
+            return _MISSING if end is None else "" if end == position else _NOT_THE_END
+        sent = self._blob(name).append_block(data, length=len(data), appendpos_condition=position, **_WRITE)
+        told = await self._ask(name, sent, {code: code for code in (_NOT_THE_END, _MISSING, _OTHER_KIND)})
+        return told if isinstance(told, str) else ""
+
+    async def _end(self, name: str) -> int | None:
+        """Where an append document ends; -1 if the name is a document's, None if it is nobody's."""
         found = await self._ask(name, self._blob(name).get_blob_properties(), {_MISSING: None})
         if found is None:
-            return 0
+            return None
         size: int = found.size
         return size if found.blob_type == "AppendBlob" else -1
 
@@ -242,7 +248,7 @@ class BlobStore:
             from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
             options = {
-                "transport": _transport(),
+                "transport": _transport(**self._options),
                 "retry_policy": LinearRetry(**_READ),
                 "max_single_get_size": _ONE_REQUEST,
                 "logger": _SILENT,
@@ -255,7 +261,7 @@ class BlobStore:
         return self._service
 
 
-def _transport() -> Any:
+def _transport(**options: Any) -> Any:
     """Azure's transport above aiohttp, which would send a PUT or DELETE again whose connection was lost."""
     import aiohttp
     from azure.core.pipeline.transport import AioHttpTransport
@@ -270,9 +276,10 @@ def _transport() -> Any:
             raise aiohttp.ClientConnectionError(type(lost).__name__) from lost
 
     session = aiohttp.ClientSession(
-        trust_env=True, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, middlewares=(once,)
+        trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, middlewares=(once,)
     )
-    return AioHttpTransport(session=session, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
+    waits = {"connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
+    return AioHttpTransport(session=session, **waits, **options)
 
 
 async def _true(request: Awaitable[Any]) -> bool:

@@ -24,7 +24,7 @@ READY_SECONDS = 40
 # Published by Microsoft with Azurite: no secret.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-_LISTENS = re.compile(r"successfully listens on (http://127\.0\.0\.1:[0-9]+)")
+_LISTENS = re.compile(r"successfully listens on (https?://127\.0\.0\.1:[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,15 @@ class Account:
 
 
 @contextmanager
-def azurite(*, folder: Path | None = None, port: int = 0) -> Iterator[Account]:
-    """Azurite, for as long as the block runs; what it keeps is in `folder`, or gone with it. Port 0 is any free one."""
+def azurite(*, folder: Path | None = None, port: int = 0, tls: Path | None = None) -> Iterator[Account]:
+    """Azurite, for as long as the block runs; what it keeps is in `folder`, or gone with it. Port 0 is any free one.
+
+    `tls`: a file with a certificate and its key; then it takes tokens too, of its own audience, of which it judges the claims
+    and no signature.
+    """
     kept = ["--inMemoryPersistence"] if folder is None else ["--location", str(folder)]
+    if tls is not None:
+        kept += ["--oauth", "basic", "--cert", str(tls), "--key", str(tls)]
     # Longer than our client keeps a connection: else it is closed under a write now and then.
     options = ["--blobPort", str(port), "--blobKeepAliveTimeout", "60", "--silent"]
     program = [

@@ -6,25 +6,34 @@ The contract of all homes holds for it too: tests/passkeys/test_store_contract.p
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobServiceClient
 
 from passkeys import blob_store
 from passkeys.blob_store import BlobStore
 from passkeys.errors import StoreDamaged, StoreUnavailable, WrongPosition
+from passkeys.response import encode_base64url
 from passkeys.store import CONTAINERS
 from tests.azurite.lossy import lossy
-from tests.azurite.server import KEY, Account
+from tests.azurite.server import ACCOUNT, KEY, Account, azurite
 from tests.hosts import ROOT
 from tests.passkeys.stores import Faults
+from tests.passkeys.test_metadata_source import ROOT_PEM, SERVER_PEM
 
 
 @pytest.fixture
@@ -119,18 +128,18 @@ async def test_without_its_container_nothing_is_kept_and_nothing_is_missing(stor
 
 
 async def test_an_append_is_one_request(store: BlobStore, faults: Faults) -> None:
-    """Two for the first of a document, which is made before; and each document's write is one."""
+    """Three for the first of a document, which finds that there is none, and makes it; and each document's write is one."""
     end = await store.append("audit/a", b"one", position=0)
-    assert faults.writes == 2
-    await store.append("audit/a", b"two", position=end)
     assert faults.writes == 3
+    await store.append("audit/a", b"two", position=end)
+    assert faults.writes == 4
     etag = await store.create("usage/a", b"1")
     await store.replace("usage/a", b"2", etag=etag)
-    assert faults.writes == 5
+    assert faults.writes == 6
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["not kept", "kept but reported failed"])
-@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("at", [1, 2, 3])
 async def test_a_first_append_that_failed_can_be_made_again(
     store: BlobStore, faults: Faults, at: int, kept: bool
 ) -> None:
@@ -140,9 +149,9 @@ async def test_a_first_append_that_failed_can_be_made_again(
         await store.append("audit/a", b"one\n", position=0)
     found = await store.get("audit/a")
     assert (found.data if found else None) == {
-        (1, False): None, (1, True): b"", (2, False): b"", (2, True): b"one\n",
+        (1, False): None, (1, True): None, (2, False): None, (2, True): b"", (3, False): b"", (3, True): b"one\n",
     }[at, kept]  # fmt: skip
-    if (at, kept) == (2, True):
+    if (at, kept) == (3, True):
         with pytest.raises(WrongPosition) as wrong:
             await store.append("audit/a", b"one\n", position=0)
         assert wrong.value.actual == 4
@@ -211,6 +220,62 @@ async def test_who_does_not_answer_is_given_up(prefix: str) -> None:
     with pytest.raises(StoreUnavailable, match="ServiceRequestError"):
         await gone.create("usage/a", b"")
     await gone.close()
+
+
+@dataclass
+class Identity:
+    """What azure-identity's credentials are to a client: tokens as Entra ID's for the managed identity, for `audience`."""
+
+    audience: str = "https://storage.azure.com"
+    asked: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        self.asked += scopes
+        now = int(time.time())
+        claims = {
+            "aud": self.audience, "iss": "https://sts.windows.net/6f9619ff-8b86-4011-b42d-00cf4fc964ff/",
+            "nbf": now - 60, "iat": now - 60, "exp": now + 3600,
+        }  # fmt: skip
+        parts = (
+            encode_base64url(json.dumps(part).encode()) for part in ({"alg": "RS256", "typ": "JWT"}, claims)
+        )
+        return AccessToken(".".join([*parts, encode_base64url(b"unsigned")]), now + 3600)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class NoIdentity(Identity):
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        raise ClientAuthenticationError("no managed identity")
+
+
+async def test_an_account_is_asked_as_an_identity(tmp_path: Path) -> None:
+    """By a bearer token for Azure Storage; of one that it does not take, and of none, nothing is believed to be missing."""
+    tls = tmp_path / "server.pem"
+    tls.write_bytes(SERVER_PEM)
+    (tmp_path / "root.pem").write_bytes(ROOT_PEM)
+    with azurite(tls=tls) as account:
+        address = f"{account.url.replace('127.0.0.1', 'localhost')}/{ACCOUNT}"
+        trusting = {"connection_verify": str(tmp_path / "root.pem")}
+        identity = Identity()
+        store = BlobStore(address, identity, **trusting)
+        await store.create_containers()
+        await store.create("usage/a", b"1")
+        found = await store.get("usage/a")
+        assert found is not None
+        assert set(identity.asked) == {"https://storage.azure.com/.default"}
+        await store.close()
+        assert identity.closed
+        for credential, says in (
+            (Identity("https://vault.azure.net"), "status 403"),
+            (NoIdentity(), "ClientAuthenticationError"),
+        ):
+            other = BlobStore(address, credential, **trusting)
+            with pytest.raises(StoreUnavailable, match=says):
+                await other.get("usage/none")
+            await other.close()
 
 
 async def test_no_log_has_a_name_an_address_or_a_key(
