@@ -83,6 +83,6 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@touch $@
 
 clean:  ## remove the environment, caches and local state
-	@rm -rf tests/oidc_provider/node_modules tests/oidc_provider/.node
+	@rm -rf tests/oidc_provider/node_modules tests/azurite/node_modules tests/.node
 	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .schemathesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
