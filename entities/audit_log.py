@@ -3,9 +3,12 @@
 The entity gives each entry its number and chains it, then keeps the finished line until it is in the store.
 The store is the record; the entity is what is not there yet, and small.
 
-State: {"v", "seq", "hash": of the last entry; "segment", "position": where the store's copy ends;
-"pending": [[segment, line], …]; "recent": the random parts of the ids of the last ceremonies and acts}. Something is to
-be flushed when "pending" is not empty.
+State: {"v", "seq", "hash": of the last entry; "segment", "position", "appends": the segment that the store's copy ends in,
+where it ends there, and how many appends have made it; "pending": [[day, line], …]; "recent": the ends of the ids of the
+last ceremonies and acts}. Something is to be flushed when "pending" is not empty.
+
+A segment is a day's, and ends before it is too long to be read at once, or made of too many appends: then the day has
+another one. What has ended is sealed before the next begins.
 """
 
 import re
@@ -14,18 +17,23 @@ from typing import Any
 from azure.durable_functions import DurableEntityContext
 
 from passkeys.acts import ACT_ID
-from passkeys.audit import EMPTY, Head, sealed, subject_of
+from passkeys.audit import EMPTY, Head, day_of, next_segment, sealed, subject_of
 from passkeys.ceremony import CEREMONY_ID
 
 Json = dict[str, Any]
 
 # A signal may come twice: the task hub drops the second one only within its own window of seen messages. So a shard
-# knows its last subjects too, and those that are not flushed yet. One told again after more than these is recorded
-# twice; `audit verify` finds it.
-REMEMBERED = 64
+# knows its last subjects too, and those that are not flushed yet. Whoever tells again after longer than that, looks first
+# (passkeys/audit_search.py).
+REMEMBERED = 128
+# 64 bits of an id: that another one of the last few hundred ends alike is one chance in 10^16.
+_SHORT = 16
 # What one flush carries: a batch of lines that fits any backend's message.
 BATCH_LINES = 200
 MAX_LINE = 16 * 1024
+# One append blob takes 50,000 appends; and a segment is read whole, by who looks for an entry in it.
+MAX_APPENDS = 10_000
+MAX_SEGMENT = 16 * 1024 * 1024
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T")
 _FORMS = {"ceremony_id": CEREMONY_ID, "act_id": ACT_ID}
 
@@ -35,8 +43,9 @@ def audit_log(context: DurableEntityContext) -> None:
 
     `record` {an entry without shard, seq, prev and hash} → {"seq"}: once for a ceremony or an act, however
     often sent.
-    `pending` → {"shard", "segment", "position", "through_seq", "entries": [line, …]}: what to append next, of
-    one segment; no entries: nothing. Hand it to append_audit as it is.
+    `pending` → {"shard", "segment", "position", "through_seq", "entries": [line, …], "ended": null | {"segment",
+    "position"}}: what to append next, of one segment, and the one to seal before; no entries: nothing. Hand it to
+    append_audit as it is.
     `flushed` {"segment", "position", "through_seq"} → {"pending": how many are left}: append_audit's result.
 
     Raises ValueError for anything else, and for an entry that cannot be recorded; the state stays as it was.
@@ -66,8 +75,8 @@ def _record(context: DurableEntityContext, content: Json) -> None:
     line, head = sealed(content, shard=context.entity_key, head=Head(state["seq"], state["hash"]))
     if len(line) > MAX_LINE:
         raise ValueError(f"An audit entry has at most {MAX_LINE} characters; this one has {len(line)}.")
-    # Segments never go back: a ceremony that ended a moment before midnight may be told of a moment after another.
-    newest: str = state["pending"][-1][0] if state["pending"] else state["segment"]
+    # Days never go back: a ceremony that ended a moment before midnight may be told of a moment after another.
+    newest: str = state["pending"][-1][0] if state["pending"] else day_of(state["segment"])
     context.set_state(
         {
             **state,
@@ -83,15 +92,20 @@ def _record(context: DurableEntityContext, content: Json) -> None:
 def _pending(context: DurableEntityContext) -> None:
     state: Json = context.get_state(_empty)
     pending: list[list[str]] = state["pending"]
-    segment = pending[0][0] if pending else state["segment"]
-    lines = [line for of_segment, line in pending[:BATCH_LINES] if of_segment == segment]
+    current, position = state["segment"], state["position"]
+    day = pending[0][0] if pending else day_of(current)
+    is_full = position >= MAX_SEGMENT or state.get("appends", 0) >= MAX_APPENDS
+    segment = day if day != day_of(current) else next_segment(current) if is_full else current
+    lines = [line for of_day, line in pending[:BATCH_LINES] if of_day == day]
+    has_ended = bool(lines and current) and segment != current
     context.set_result(
         {
             "shard": context.entity_key,
             "segment": segment,
-            "position": state["position"] if segment == state["segment"] else 0,
+            "position": position if segment == current else 0,
             "through_seq": _flushed_seq(state) + len(lines),
             "entries": lines,
+            "ended": {"segment": current, "position": position} if has_ended else None,
         }
     )
 
@@ -107,8 +121,15 @@ def _flushed(context: DurableEntityContext, result: Json) -> None:
         context.set_result({"pending": len(state["pending"])})
         return
     left = state["pending"][done:]
+    appends = state.get("appends", 0) if result["segment"] == state["segment"] else 0
     context.set_state(
-        {**state, "segment": result["segment"], "position": result["position"], "pending": left}
+        {
+            **state,
+            "segment": result["segment"],
+            "position": result["position"],
+            "appends": appends + 1,
+            "pending": left,
+        }
     )
     context.set_result({"pending": len(left)})
 
@@ -116,14 +137,15 @@ def _flushed(context: DurableEntityContext, result: Json) -> None:
 def _is_recorded(state: Json, member: str, subject: str) -> bool:
     # In a line, quotes inside a value are escaped: this text can be the member alone.
     named = f'"{member}":"{subject}"'
-    return _short(subject) in state["recent"] or any(
+    short = _short(subject)
+    return any(one.endswith(short) for one in state["recent"]) or any(
         named in line for _, line in state["pending"][:-REMEMBERED]
     )
 
 
 def _short(subject: str) -> str:
-    """The random part: unique by itself, and the state stays small."""
-    return subject.rpartition("-")[2]
+    """The end of the random part: unique by itself, and the state stays small. (It was whole once, and may still be.)"""
+    return subject.rpartition("-")[2][-_SHORT:]
 
 
 def _flushed_seq(state: Json) -> int:
@@ -138,6 +160,7 @@ def _empty() -> Json:
         "hash": EMPTY.hash,
         "segment": "",
         "position": 0,
+        "appends": 0,
         "pending": [],
         "recent": [],
     }

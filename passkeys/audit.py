@@ -6,7 +6,8 @@ removes, moves or adds one breaks the chain, and `verify` says where. A ceremony
 entry is of the one or the other, by its `ceremony_id` or its `act_id`. The end of a chain proves itself only to who
 knows its `Head`.
 
-    audit/{shard}/{segment}.jsonl   one entry a line, in order; a segment is a day, in UTC
+    audit/{shard}/{segment}.jsonl   one entry a line, in order; a segment is a day, in UTC, or a part of one:
+                                    2026-01-01, then 2026-01-01_001, …
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ SUBJECTS = ("ceremony_id", "act_id")
 _encode = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
 ).encode
+_DAY = len("2026-01-01")
 # RFC 8785 §3.2.2.3: beyond this, JSON readers lose digits.
 _MAX_INTEGER = 2**53 - 1
 
@@ -65,6 +67,17 @@ def segment_name(shard: str, segment: str) -> str:
 def shard_prefix(shard: str) -> str:
     """What the names of a shard's segments begin with. In order of names, they are in order of entries."""
     return f"audit/{shard}/"
+
+
+def day_of(segment: str) -> str:
+    """The day of a segment, 2026-01-01; of none, none."""
+    return segment[:_DAY]
+
+
+def next_segment(segment: str) -> str:
+    """The segment of the same day that comes after this one, in order of names too."""
+    part = int(segment[_DAY + 1 :] or 0) + 1
+    return f"{day_of(segment)}_{part:03d}"
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:

@@ -2,8 +2,8 @@
 
 A name is a blob's name, whole; its first part decides the container (`passkeys.store.CONTAINERS`), so that each app's identity
 can be given the least. `create` is a Put Blob with If-None-Match: *, `replace` one with If-Match, `append` an Append Block
-under x-ms-blob-condition-appendpos: one request, all or nothing. The account has no hierarchical namespace: its lists are
-not in the order of bytes.
+under x-ms-blob-condition-appendpos, `seal` an Append Blob Seal under If-Match: one request, all or nothing. The account has
+no hierarchical namespace: its lists are not in the order of bytes.
 
 A write is sent once. Whoever repeats one whose answer was lost finds their own write in the way, and takes it for another's:
 so neither Azure's client nor aiohttp below it may. Reads may be repeated. What cannot be had in `seconds` is StoreUnavailable.
@@ -17,7 +17,15 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any
 
-from passkeys.errors import AlreadyExists, Changed, StoreDamaged, StoreError, StoreUnavailable, WrongPosition
+from passkeys.errors import (
+    AlreadyExists,
+    Changed,
+    Sealed,
+    StoreDamaged,
+    StoreError,
+    StoreUnavailable,
+    WrongPosition,
+)
 from passkeys.store import CONTAINERS, Document, checked_append, checked_name
 
 SECONDS = 10.0
@@ -39,6 +47,8 @@ _MISSING = "BlobNotFound"
 _CHANGED = "ConditionNotMet"
 _NOT_THE_END = "AppendPositionConditionNotMet"
 _OTHER_KIND = "InvalidBlobType"
+_SEALED = "BlobIsSealed"
+_IMMUTABLE = "BlobImmutableDueToPolicy"
 _CONTAINER_EXISTS = "ContainerAlreadyExists"
 # What to do about those that are a failure, and do not pass by themselves.
 _NEXT_STEPS = {
@@ -126,8 +136,31 @@ class BlobStore:
             await self._ask(name, blob.create_append_blob(**free), {_EXISTS: None})
             refused = await self._append(name, data, position)
         if refused:
-            raise WrongPosition(name, position=position, actual=await self._end(name) or 0)
+            found = await self._properties(name)
+            actual = _end_of(found) or 0
+            if actual == position and found is not None and found.is_append_blob_sealed:
+                raise Sealed(name)
+            raise WrongPosition(name, position=position, actual=actual)
         return position + len(data)
+
+    async def seal(self, name: str, *, position: int) -> None:
+        """Let an append document grow no more, if it ends at `position`."""
+        from azure.core import MatchConditions
+
+        blob = self._blob(checked_name(name))
+        while True:
+            found = await self._properties(name)
+            actual = _end_of(found) or 0
+            if found is None or actual != position:
+                raise WrongPosition(name, position=position, actual=actual)
+            # By its etag: Azurite does not look at a position here.
+            same = {"etag": found.etag, "match_condition": MatchConditions.IfNotModified, **_WRITE}
+            # The container's own policy may forbid it, and has the last word on what can be changed there.
+            answers = {_CHANGED: False, _IMMUTABLE: True}
+            if found.is_append_blob_sealed or await self._ask(
+                name, _true(blob.seal_append_blob(**same)), answers
+            ):
+                return
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         """The names that begin with `prefix`, read a page at a time, container by container."""
@@ -142,7 +175,7 @@ class BlobStore:
 
         blob = self._blob(checked_name(name))
         while True:
-            found = await self._ask(name, blob.get_blob_properties(), {_MISSING: None})
+            found = await self._properties(name)
             if found is None:
                 return
             if found.blob_type != "BlockBlob":
@@ -163,7 +196,7 @@ class BlobStore:
         data: bytes = await stream.readall()
         found = stream.properties
         if found.blob_type == "AppendBlob":
-            return Document(data, str(len(data)), appended=True)
+            return Document(data, str(len(data)), appended=True, sealed=found.is_append_blob_sealed is True)
         digest = found.content_settings.content_md5
         if digest is not None and bytes(digest) != _digest(data):
             raise StoreDamaged(name, "does not have the digest that it was written with.", data=data)
@@ -182,19 +215,17 @@ class BlobStore:
     async def _append(self, name: str, data: bytes, position: int) -> str:
         """Send one block; the code that it was refused with, or none. Azure takes no empty one: it is only looked whether it would fit."""
         if not data:
-            end = await self._end(name)
-            return _MISSING if end is None else "" if end == position else _NOT_THE_END
+            found = await self._properties(name)
+            if found is None:
+                return _MISSING
+            return "" if _end_of(found) == position and not found.is_append_blob_sealed else _NOT_THE_END
         sent = self._blob(name).append_block(data, length=len(data), appendpos_condition=position, **_WRITE)
-        told = await self._ask(name, sent, {code: code for code in (_NOT_THE_END, _MISSING, _OTHER_KIND)})
+        known = (_NOT_THE_END, _MISSING, _OTHER_KIND, _SEALED)
+        told = await self._ask(name, sent, {code: code for code in known})
         return told if isinstance(told, str) else ""
 
-    async def _end(self, name: str) -> int | None:
-        """Where an append document ends; -1 if the name is a document's, None if it is nobody's."""
-        found = await self._ask(name, self._blob(name).get_blob_properties(), {_MISSING: None})
-        if found is None:
-            return None
-        size: int = found.size
-        return size if found.blob_type == "AppendBlob" else -1
+    async def _properties(self, name: str) -> Any:
+        return await self._ask(name, self._blob(name).get_blob_properties(), {_MISSING: None})
 
     async def _listed(self, prefix: str) -> AsyncIterator[str]:
         container = self._open().get_container_client(self._container(prefix))
@@ -280,6 +311,14 @@ def _transport(**options: Any) -> Any:
     )
     waits = {"connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
     return AioHttpTransport(session=session, **waits, **options)
+
+
+def _end_of(found: Any) -> int | None:
+    """Where an append document ends, by its properties; -1 if the name is a document's, None if it is nobody's."""
+    if found is None:
+        return None
+    size: int = found.size
+    return size if found.blob_type == "AppendBlob" else -1
 
 
 async def _true(request: Awaitable[Any]) -> bool:

@@ -6,7 +6,7 @@ disk. There are no threads: a write is done in the loop, by a callback, when the
 
 An append document is a file that an auditor can read with any tool. How much of it counts is in SQLite:
 bytes are written and flushed behind the recorded end, then the new end is committed. A crash in between
-leaves a torn tail that nobody reads and the next append cuts off.
+leaves a torn tail that nobody reads and the next append cuts off. One that is sealed is a file that nobody may write.
 
 Two processes may have the store open at once (the host, and a command beside it): every write holds SQLite's
 write lock, appends included. One process uses it from one event loop at a time.
@@ -17,12 +17,21 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from passkeys.errors import AlreadyExists, Changed, StoreDamaged, StoreError, StoreUnavailable, WrongPosition
+from passkeys.errors import (
+    AlreadyExists,
+    Changed,
+    Sealed,
+    StoreDamaged,
+    StoreError,
+    StoreUnavailable,
+    WrongPosition,
+)
 from passkeys.store import Document, checked_append, checked_name
 
 SCHEMA_VERSION = 1
@@ -138,6 +147,10 @@ class EmbeddedStore:
         checked_append(data)
         return int(await self._committed(name, lambda: self._append(name, data, position)))
 
+    async def seal(self, name: str, *, position: int) -> None:
+        """Let an append document grow no more, if it ends at `position`."""
+        await self._committed(name, lambda: self._seal(name, position))
+
     async def list(self, prefix: str) -> AsyncIterator[str]:
         """The names that begin with `prefix`, read a page at a time."""
         first, full = prefix, True
@@ -232,39 +245,63 @@ class EmbeddedStore:
 
     def _append(self, name: str, data: bytes, position: int) -> int:
         """Write behind the recorded end and move it. Holds the write lock, so nobody else moves it meanwhile."""
-        recorded = self._connection.execute(READ_LENGTH, (name,)).fetchone()
-        actual = 0 if recorded is None else recorded[0]
-        if actual != position:
-            raise WrongPosition(name, position=position, actual=actual)
-        if recorded is None and self._connection.execute(READ, (name,)).fetchone() is not None:
-            raise WrongPosition(name, position=position, actual=-1)
+        is_known = self._at_end(name, position)
         path = self._directory / name
+        if is_known and _is_sealed(path):
+            raise Sealed(name)
         is_new = not path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            found = os.fstat(descriptor).st_size
-            if found < actual:
-                raise StoreDamaged(name, f"has {found} bytes where {actual} were written.")
-            os.ftruncate(descriptor, actual)  # a torn tail of a crash goes
-            _write_all(descriptor, data, actual)
+            _cut(descriptor, name, position)
+            _write_all(descriptor, data, position)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
         if is_new:
             _sync_directories(path.parent, self._directory)
-        self._connection.execute(WRITE_LENGTH, (name, actual + len(data)))
-        return actual + len(data)
+        self._connection.execute(WRITE_LENGTH, (name, position + len(data)))
+        return position + len(data)
+
+    def _seal(self, name: str, position: int) -> None:
+        """Take the right to write from the file; it stays taken if the commit fails, and that is what was asked."""
+        if not self._at_end(name, position):
+            raise WrongPosition(name, position=position, actual=0)
+        path = self._directory / name
+        if _is_sealed(path):
+            return
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError as error:
+            raise StoreDamaged(name, f"is gone where {position} bytes were written.") from error
+        try:
+            _cut(descriptor, name, position)
+            os.fchmod(descriptor, 0o400)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _at_end(self, name: str, position: int) -> bool:
+        """Whether there is such an append document, which ends at `position`; or none, and that is 0. Raises WrongPosition."""
+        recorded = self._connection.execute(READ_LENGTH, (name,)).fetchone()
+        if recorded is not None:
+            actual = recorded[0]
+        else:
+            actual = 0 if self._connection.execute(READ, (name,)).fetchone() is None else -1
+        if actual != position:
+            raise WrongPosition(name, position=position, actual=actual)
+        return recorded is not None
 
     def _read_appended(self, name: str, length: int) -> Document:
+        path = self._directory / name
         try:
-            with (self._directory / name).open("rb") as file:
+            with path.open("rb") as file:
                 data = file.read(length)
         except FileNotFoundError:
             data = b""
         if len(data) < length:
             raise StoreDamaged(name, f"has {len(data)} bytes where {length} were written.", data=data)
-        return Document(data=data, etag=str(length), appended=True)
+        return Document(data=data, etag=str(length), appended=True, sealed=_is_sealed(path))
 
 
 def _open(directory: Path) -> sqlite3.Connection:
@@ -311,6 +348,22 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+
+
+def _is_sealed(path: Path) -> bool:
+    """Whether the file is there, and nobody may write it. (Root could all the same: so it is asked, and not tried.)"""
+    try:
+        return not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+    except FileNotFoundError:
+        return False
+
+
+def _cut(descriptor: int, name: str, end: int) -> None:
+    """Cut off the torn tail of a crash. Raises StoreDamaged if less than `end` bytes are there."""
+    found = os.fstat(descriptor).st_size
+    if found < end:
+        raise StoreDamaged(name, f"has {found} bytes where {end} were written.")
+    os.ftruncate(descriptor, end)
 
 
 def _write_all(descriptor: int, data: bytes, position: int) -> None:

@@ -446,6 +446,15 @@ class WrongPosition(StoreError):
         self.actual = actual
 
 
+class Sealed(StoreError):
+    """`append` found that the document is to grow no more."""
+
+    code = "sealed"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "is sealed. Append to the one that comes after it.")
+
+
 class StoreDamaged(StoreError):
     """What is stored is not what was written. `data` is what could still be read."""
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
-from passkeys.errors import AlreadyExists, StoreDamaged, StoreUnavailable, WrongPosition
-from passkeys.store import MAX_APPEND, Store
+from passkeys.errors import AlreadyExists, Sealed, StoreDamaged, StoreUnavailable, WrongPosition
+from passkeys.store import MAX_APPEND, Document, Store
 
 # Documents under way at once. In the embedded store they share a commit.
 AT_ONCE = 32
@@ -95,18 +95,30 @@ async def _copy(source: Store, target: Store, name: str, *, is_there: bool) -> O
         there = before.data if before is not None and before.appended else b""
         if document.data.startswith(there):
             await _append(target, name, document.data, len(there), is_new=before is None)
+            await _seal(target, name, document)
     elif before is None:
         with suppress(AlreadyExists):
             await target.create(name, document.data)
     after = await target.get(name) if before is None or document.appended else before
-    if after is None or (after.data, after.appended) != (document.data, document.appended):
+    if after is None or _content(after) != _content(document):
         return Outcome.DIFFERS
     return Outcome.THERE if before == after else Outcome.COPIED
 
 
+def _content(document: Document) -> tuple[bytes, bool, bool]:
+    return document.data, document.appended, document.sealed
+
+
+async def _seal(target: Store, name: str, document: Document) -> None:
+    """As the source is. That somebody else has appended there shows when it is compared."""
+    if document.sealed:
+        with suppress(WrongPosition):
+            await target.seal(name, position=len(document.data))
+
+
 async def _append(target: Store, name: str, data: bytes, end: int, *, is_new: bool) -> None:
     """What is missing behind `end`. That somebody else appends there shows when it is compared."""
-    with suppress(WrongPosition):
+    with suppress(WrongPosition, Sealed):
         for first in range(end, len(data), MAX_APPEND):
             await target.append(name, data[first : first + MAX_APPEND], position=first)
         if is_new and not data:

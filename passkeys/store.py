@@ -1,8 +1,8 @@
-"""The port to storage: six operations on named documents.
+"""The port to storage: seven operations on named documents.
 
 A *document* is bytes under a name, replaced as a whole under compare-and-swap. An *append document* only
-grows, at a position that the writer must know. A name is one or the other for life. Every operation that
-returns has made its work durable; one that raises `StoreUnavailable` may or may not have.
+grows, at a position that the writer must know, until it is sealed. A name is one or the other for life. Every operation
+that returns has made its work durable; one that raises `StoreUnavailable` may or may not have.
 
 Names are `/`-separated, of the characters `A-Z a-z 0-9 . _ - =`, no part empty or ending in a dot, and at most
 MAX_NAME long, so that every home can keep them. The first part is one of CONTAINERS: it says who may write there.
@@ -58,11 +58,15 @@ CONTAINERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What `get` found: the bytes, and the `etag` to hand to `replace`; `appended`: of an append document, which has no use for it."""
+    """What `get` found: the bytes, and the `etag` to hand to `replace`; `appended`: of an append document, which has no use for it.
+
+    `sealed`: of an append document that grows no more.
+    """
 
     data: bytes
     etag: str
     appended: bool = False
+    sealed: bool = False
 
 
 class Store(Protocol):
@@ -81,7 +85,13 @@ class Store(Protocol):
         """Add `data` at byte `position`, which must be the end (0: a new one); return the new end.
 
         All of `data` or none of it; where none was kept of the first, an empty document may be there. More than
-        MAX_APPEND bytes are ValueError. Raises WrongPosition, StoreDamaged, StoreUnavailable.
+        MAX_APPEND bytes are ValueError. Raises WrongPosition, Sealed, StoreDamaged, StoreUnavailable.
+        """
+
+    async def seal(self, name: str, *, position: int) -> None:
+        """Let an append document grow no more, if it ends at `position`. It is no error if it is sealed already.
+
+        Raises WrongPosition, also if there is none; StoreDamaged, StoreUnavailable.
         """
 
     def list(self, prefix: str) -> AsyncIterator[str]:

@@ -15,13 +15,14 @@ from tests.passkeys.worlds import world_of
 NAME = "audit/01/2026-01-01.jsonl"
 
 
-def batch(*entries: str, position: int = 0) -> Json:
+def batch(*entries: str, position: int = 0, ended: Json | None = None) -> Json:
     return {
         "shard": "01",
         "segment": "2026-01-01",
         "position": position,
         "through_seq": len(entries) - 1,
         "entries": list(entries),
+        "ended": ended,
     }
 
 
@@ -57,6 +58,33 @@ async def test_another_logs_entries_are_never_built_upon(there: bytes, position:
     assert told["shard"] == "01"
     assert "has not written" in told["failed"]
     assert store.appended == ({NAME: there} if there else {})
+
+
+BEFORE = "audit/01/2025-12-31.jsonl"
+
+
+async def test_what_has_ended_is_sealed_first() -> None:
+    """Where it ends as this log has left it; run again it is no error."""
+    store = MemoryStore(appended={BEFORE: b"zero\n"})
+    for _ in range(2):
+        await append_audit(world_of(store), batch("one", ended={"segment": "2025-12-31", "position": 5}))
+    assert (store.sealed, store.appended[NAME]) == ({BEFORE}, b"one\n")
+
+
+@pytest.mark.parametrize("there", [b"zero\nmore\n", None], ids=["longer", "gone"])
+async def test_another_end_is_not_sealed(there: bytes | None) -> None:
+    """What this log has not written, or what is gone, is damage: nothing is begun behind it."""
+    store = MemoryStore(appended={} if there is None else {BEFORE: there})
+    told = await append_audit(world_of(store), batch("one", ended={"segment": "2025-12-31", "position": 5}))
+    assert "has not written" in told["failed"]
+    assert (store.sealed, NAME in store.appended) == (set(), False)
+
+
+async def test_a_segment_that_another_has_sealed_is_told_as_a_value() -> None:
+    """The other shards go on."""
+    store = MemoryStore(appended={NAME: b"one\n"}, sealed={NAME})
+    told = await append_audit(world_of(store), batch("two", position=4))
+    assert "is sealed, and not by this audit log" in told["failed"]
 
 
 async def test_a_segment_cut_short_is_told_as_a_value(tmp_path: Path) -> None:

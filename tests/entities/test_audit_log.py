@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+import entities.audit_log as rules
 from activities.append_audit import append_audit
 from entities.audit_log import BATCH_LINES, REMEMBERED, audit_log
 from passkeys.audit import EMPTY, split_lines, verify
+from passkeys.errors import StoreUnavailable
 from tests.entities.driver import DrivenEntity
 from tests.passkeys.stores import MemoryStore
 from tests.passkeys.worlds import world_of
@@ -143,6 +145,61 @@ async def test_each_day_has_its_segment(log: DrivenEntity) -> None:
     assert verify(lines_of(store), shard="02").seq == 3
 
 
+@pytest.mark.parametrize("limit", ["MAX_APPENDS", "MAX_SEGMENT"])
+async def test_a_long_day_has_several_segments(
+    log: DrivenEntity, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a segment takes too many appends or is too long to read, the next one begins; what has ended is sealed."""
+    monkeypatch.setattr(rules, limit, {"MAX_APPENDS": 3, "MAX_SEGMENT": 1200}[limit])
+    store = MemoryStore()
+    for number in range(8):
+        log.ask("record", entry(number))
+        await flush(log, store)
+    log.ask("record", entry(8, at="2026-01-02T00:00:00.000Z"))
+    await flush(log, store)
+    names = [f"audit/02/{segment}.jsonl" for segment in ("2026-01-01", "2026-01-01_001", "2026-01-01_002")]
+    assert sorted(store.appended) == [*names, "audit/02/2026-01-02.jsonl"]
+    assert store.sealed == set(names)
+    assert [len(store.appended[name].splitlines()) for name in sorted(store.appended)] == [3, 3, 2, 1]
+    assert verify(lines_of(store), shard="02").seq == 8
+
+
+async def test_a_new_segment_begins_once_wherever_it_dies(
+    log: DrivenEntity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sealed and not begun, begun and not told: the next run has the same to do, and does what is missing."""
+    monkeypatch.setattr(rules, "MAX_APPENDS", 1)
+    for at in (1, 2):
+        for kept in (False, True):
+            log.state, log.exists = None, False
+            store = MemoryStore()
+            log.ask("record", entry(1))
+            await flush(log, store)
+            log.ask("record", entry(2))
+            asked = log.ask("pending")
+            store.faults.at, store.faults.kept, store.faults.writes = at, kept, 0
+            with pytest.raises(StoreUnavailable):
+                await append_audit.__wrapped__(world_of(store), asked)  # type: ignore[attr-defined]
+            log.ask("record", entry(3))
+            assert await flush(log, store) == 0
+            assert sorted(store.sealed) == ["audit/02/2026-01-01.jsonl"]
+            assert verify(lines_of(store), shard="02").seq == 2
+
+
+async def test_a_log_of_before_goes_on(log: DrivenEntity) -> None:
+    """A state that counts no appends and remembers ids whole: nothing is recorded again, and the count begins."""
+    log.ask("record", entry(1))
+    store = MemoryStore()
+    await flush(log, store)
+    kept = {**log.kept, "recent": [f"{1:032x}"]}
+    del kept["appends"]
+    log.state = json.dumps(kept)
+    log.ask("record", entry(1))
+    log.ask("record", entry(2))
+    assert await flush(log, store) == 0
+    assert (log.kept["seq"], log.kept["appends"]) == (1, 1)
+
+
 async def test_told_twice_is_told_once(log: DrivenEntity) -> None:
     """`flushed` again, for what is gone already, changes nothing."""
     log.run(*[("record", entry(number)) for number in range(3)])
@@ -201,19 +258,20 @@ def test_pending_of_nothing(log: DrivenEntity) -> None:
         "position": 0,
         "through_seq": EMPTY.seq,
         "entries": [],
+        "ended": None,
     }
 
 
 async def test_the_state_stays_small(log: DrivenEntity) -> None:
-    """After a thousand entries that were flushed, the state is what it was after a hundred."""
+    """After a thousand entries that were flushed, the state is what it was after two hundred."""
     store, sizes = MemoryStore(), []
     for number in range(1000):
         log.ask("record", entry(number))
         if number % 50 == 49:
             await flush(log, store)
             sizes.append(len(log.state or ""))
-    assert sizes[-1] < sizes[1] + 10
-    assert sizes[-1] < 3000
+    assert sizes[-1] < sizes[3] + 10
+    assert sizes[-1] < 3200
     assert verify(lines_of(store), shard="02").seq == 999
 
 

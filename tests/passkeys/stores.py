@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from passkeys.errors import AlreadyExists, Changed, StoreUnavailable, WrongPosition
+from passkeys.errors import AlreadyExists, Changed, Sealed, StoreUnavailable, WrongPosition
 from passkeys.store import Document, checked_append, checked_name
 
 
@@ -34,12 +35,14 @@ class MemoryStore:
     faults: Faults = field(default_factory=Faults)
     documents: dict[str, Document] = field(default_factory=dict)
     appended: dict[str, bytes] = field(default_factory=dict)
+    sealed: set[str] = field(default_factory=set)
     etag: int = 0
 
     async def get(self, name: str) -> Document | None:
         checked_name(name)
         if name in self.appended:
-            return Document(self.appended[name], str(len(self.appended[name])), appended=True)
+            data = self.appended[name]
+            return Document(data, str(len(data)), appended=True, sealed=name in self.sealed)
         return self.documents.get(name)
 
     async def create(self, name: str, data: bytes) -> str:
@@ -54,16 +57,19 @@ class MemoryStore:
         checked_name(name)
         checked_append(data)
         actual = -1 if name in self.documents else len(self.appended.get(name, b""))
-        try:
-            self.faults.on_commit("before")
-            if position == actual:
-                self.appended[name] = self.appended.get(name, b"") + data
-            self.faults.on_commit("after")
-        except OSError as error:
-            raise StoreUnavailable(name, str(error)) from error
-        if position != actual:
-            raise WrongPosition(name, position=position, actual=actual)
+        refusal = None if position == actual else WrongPosition(name, position=position, actual=actual)
+        if refusal is None and name in self.sealed:
+            refusal = Sealed(name)
+        with self._commit(name, refusal):
+            self.appended[name] = self.appended.get(name, b"") + data
         return actual + len(data)
+
+    async def seal(self, name: str, *, position: int) -> None:
+        checked_name(name)
+        actual = -1 if name in self.documents else len(self.appended.get(name, b""))
+        is_there = name in self.appended and position == actual
+        with self._commit(name, None if is_there else WrongPosition(name, position=position, actual=actual)):
+            self.sealed.add(name)
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         for name in sorted([*self.documents, *self.appended]):
@@ -73,23 +79,25 @@ class MemoryStore:
     async def delete(self, name: str) -> None:
         if name in self.appended:
             raise ValueError(f"{name} is an append document")
-        try:
-            self.faults.on_commit("before")
+        with self._commit(name, None):
             self.documents.pop(checked_name(name), None)
-            self.faults.on_commit("after")
-        except OSError as error:
-            raise StoreUnavailable(name, str(error)) from error
 
     def _write(self, name: str, data: bytes, refusal: Exception | None) -> str:
         checked_name(name)
         self.etag += 1
+        with self._commit(name, refusal):
+            self.documents[name] = Document(data, str(self.etag))
+        return str(self.etag)
+
+    @contextmanager
+    def _commit(self, name: str, refusal: Exception | None) -> Iterator[None]:
+        """Around what changes the store: nothing is changed by a write that is refused, or that a fault befalls."""
         try:
             self.faults.on_commit("before")
             if refusal is None:
-                self.documents[name] = Document(data, str(self.etag))
+                yield
             self.faults.on_commit("after")
         except OSError as error:
             raise StoreUnavailable(name, str(error)) from error
         if refusal is not None:
             raise refusal
-        return str(self.etag)

@@ -30,6 +30,7 @@ APPENDED = {
     "audit/01/empty.jsonl": b"",
     "audit/00/large.jsonl": b"x" * 2_100_000,
 }
+SEALED = "audit/00/large.jsonl"
 
 
 async def filled(store: Store) -> Store:
@@ -39,21 +40,22 @@ async def filled(store: Store) -> Store:
         await store.append(name, data[:900_000], position=0)
         for first in range(900_000, len(data), 900_000):
             await store.append(name, data[first : first + 900_000], position=first)
+    await store.seal(SEALED, position=len(APPENDED[SEALED]))
     return store
 
 
-async def contents(store: Store) -> dict[str, tuple[bytes, bool]]:
+async def contents(store: Store) -> dict[str, tuple[bytes, bool, bool]]:
     found = {}
     async for name in store.list(""):
         document = await store.get(name)
         assert document is not None
-        found[name] = document.data, document.appended
+        found[name] = document.data, document.appended, document.sealed
     return found
 
 
 EVERYTHING = {
-    **{name: (data, False) for name, data in DOCUMENTS.items()},
-    **{name: (data, True) for name, data in APPENDED.items()},
+    **{name: (data, False, False) for name, data in DOCUMENTS.items()},
+    **{name: (data, True, name == SEALED) for name, data in APPENDED.items()},
 }
 
 
@@ -89,7 +91,7 @@ async def test_a_store_moves_to_azure_and_back(azure: BlobStore, tmp_path: Path)
 async def test_broken_off_at_any_write_it_goes_on() -> None:
     """However many documents stand there by then: run again it ends with the same."""
     source = await filled(MemoryStore())
-    writes = len(EVERYTHING)
+    writes = len(EVERYTHING) + 1  # one is sealed
     for at in range(1, writes + 1):
         faults = Faults(at=at, for_ever=True)
         target = MemoryStore(faults=faults)
@@ -97,7 +99,7 @@ async def test_broken_off_at_any_write_it_goes_on() -> None:
             await copied(source, target)
         faults.at = None
         done = await copied(source, target)
-        assert (done.copied + done.there, done.wrong) == (writes, [])
+        assert (done.copied + done.there, done.wrong) == (len(EVERYTHING), [])
         assert await contents(target) == EVERYTHING
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from passkeys.blob_store import BlobStore
 from passkeys.embedded import EmbeddedStore
-from passkeys.errors import AlreadyExists, Changed, StoreUnavailable, WrongPosition
+from passkeys.errors import AlreadyExists, Changed, Sealed, StoreUnavailable, WrongPosition
 from passkeys.store import MAX_APPEND, Store, checked_name
 from tests.azurite.lossy import lossy
 from tests.passkeys.stores import Faults, MemoryStore
@@ -133,6 +133,47 @@ async def test_append_to_nothing_begins_at_zero(store: Store) -> None:
         await store.append("audit/x", b"no", position=5)
     assert wrong.value.actual == 0
     assert await store.get("audit/x") is None
+
+
+async def test_what_is_sealed_grows_no_more(store: Store) -> None:
+    """It is read as before, and says that it is sealed. Sealed again is no error; nothing can be appended, not even nothing."""
+    await store.append("audit/x", b"one", position=0)
+    await store.seal("audit/x", position=3)
+    await store.seal("audit/x", position=3)
+    for data in (b"two", b""):
+        with pytest.raises(Sealed):
+            await store.append("audit/x", data, position=3)
+        with pytest.raises(WrongPosition):
+            await store.append("audit/x", data, position=0)
+    document = await store.get("audit/x")
+    assert document is not None
+    assert (document.data, document.appended, document.sealed) == (b"one", True, True)
+
+
+async def test_only_what_ends_where_one_knows_is_sealed(store: Store) -> None:
+    """Another end, another kind of document, or none at all: nothing is sealed, and the end is told."""
+    await store.append("audit/x", b"one", position=0)
+    await store.create("audit/plain", b"one")
+    for name, position, actual in (("audit/x", 2, 3), ("audit/plain", 3, -1), ("audit/none", 0, 0)):
+        with pytest.raises(WrongPosition) as wrong:
+            await store.seal(name, position=position)
+        assert wrong.value.actual == actual
+    assert await store.append("audit/x", b"two", position=3) == 6
+    document = await store.get("audit/x")
+    assert document is not None
+    assert not document.sealed
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["not kept", "kept but reported failed"])
+async def test_a_seal_that_failed_is_repeated(store: Store, faults: Faults, kept: bool) -> None:
+    """Whatever became of it, whoever repeats it has it."""
+    await store.append("audit/x", b"one", position=0)
+    faults.at, faults.kept = faults.writes + 1, kept
+    with pytest.raises(StoreUnavailable):
+        await store.seal("audit/x", position=3)
+    await store.seal("audit/x", position=3)
+    with pytest.raises(Sealed):
+        await store.append("audit/x", b"two", position=3)
 
 
 async def test_a_name_is_a_document_or_an_append_document_for_life(store: Store) -> None:
