@@ -23,7 +23,7 @@ from passkeys.ceremony import CEREMONY_ID
 Json = dict[str, Any]
 
 # A signal may come twice: the task hub drops the second one only within its own window of seen messages. So a shard
-# knows its last subjects too, and those that are not flushed yet. Whoever tells again after longer than that, looks first
+# knows its last subjects too, and those that are not flushed yet. Whoever may tell again after longer than that, looks first
 # (passkeys/audit_search.py).
 REMEMBERED = 128
 # 64 bits of an id: that another one of the last few hundred ends alike is one chance in 10^16.

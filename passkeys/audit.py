@@ -54,6 +54,11 @@ def subject_of(entry: Mapping[str, Any]) -> tuple[str, str]:
     return named[0]
 
 
+def subject_member(subject: str) -> str:
+    """The member that an id stands in."""
+    return "act_id" if subject.startswith("act-") else "ceremony_id"
+
+
 def shard_name(subject: str, shards: int) -> str:
     """The shard that a ceremony or an act is recorded in: two digits, the same for ever for one number of shards."""
     return f"{shard_of(subject, shards):02d}"

@@ -47,7 +47,7 @@ class GrantRefusal(StrEnum):
     CODE_REDIRECT_MISMATCH = "code_redirect_mismatch"
     CODE_UNPROVEN = "code_unproven"  # the verifier is not the one of its challenge
     CODE_KEY_MISMATCH = "code_key_mismatch"
-    CODE_REUSED = "code_reused"  # redeemed before: somebody has a copy
+    CODE_REUSED = families.CODE_REUSED  # redeemed before: somebody has a copy
     RESOURCE_MISMATCH = "resource_mismatch"  # another audience than the one asked for at the start
     AUDIENCE_GONE = "audience_gone"  # the application has it no more
     PERSON_GONE = "person_gone"  # unknown to the directory, or disabled there
@@ -62,7 +62,10 @@ ENDING = frozenset({GrantRefusal.SIGNED_OUT_THERE, GrantRefusal.CREDENTIAL_UNUSA
 
 
 class GrantRefused(PasskeysError):
-    """Nothing is given; `code` says why. `family` or `person`: whose it was, where that is proven."""
+    """Nothing is given; `code` says why. `family` or `person`: whose it was, where that is proven.
+
+    A family that ended by this is as it ended.
+    """
 
     code: GrantRefusal | Verdict
 
@@ -170,8 +173,8 @@ async def _late(world: World, key: bytes, sign_in: SignIn) -> GrantRefused:
     """A code that is too old; of one that was redeemed in time, somebody has a copy, and its session ends (RFC 6749 §4.1.2)."""
     family = await _family(world, key, sign_in)
     if family is not None and family.status is Status.ACTIVE and family.ends_at > world.clock():
-        await families.revoke(world, family, GrantRefusal.CODE_REUSED)
-        return GrantRefused(GrantRefusal.CODE_REUSED, family=family)
+        ended = await families.revoke(world, family, GrantRefusal.CODE_REUSED)
+        return GrantRefused(GrantRefusal.CODE_REUSED, family=ended or family)
     return GrantRefused(GrantRefusal.CODE_EXPIRED)
 
 

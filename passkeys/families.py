@@ -27,6 +27,8 @@ from passkeys.world import World
 
 # Whoever loses a race reads again, and mostly finds that there is nothing left to write.
 _TRIES = 20
+# Why a family ended whose ceremony was redeemed by somebody else too.
+CODE_REUSED = "code_reused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A token that was shown, what becomes of it, and the row as it was read for that."""
+    """A token that was shown, what becomes of it, and the row as it was read for that; or as it ended, if it ended by that."""
 
     verdict: Verdict
     family: Family | None = None
@@ -75,7 +77,7 @@ async def _again(world: World, opening: Opening, family_id: FamilyId, key: bytes
         grace = timedelta(seconds=world.settings.refresh_grace_seconds)
         verdict = judge_again(family, client_id=opening.client_id, jkt=opening.jkt, now=now, grace=grace)
         if verdict is Verdict.REUSED:
-            return _ended(family, verdict, now)
+            return _ended(family, CODE_REUSED, now)
         return replace(family, replays=family.replays + 1) if verdict is Verdict.REPLAY else family
 
     family = await _changed(world, family_id, change)
@@ -105,7 +107,7 @@ async def present(world: World, text: str, *, client_id: str, jkt: str | None) -
         grace=timedelta(seconds=world.settings.refresh_grace_seconds),
     )
     if verdict is Verdict.REUSED:
-        await revoke(world, family, Verdict.REUSED)
+        family = await revoke(world, family, Verdict.REUSED) or family
     return Presented(verdict, family, document.etag)
 
 
@@ -204,8 +206,8 @@ async def list_families(world: World, person: str) -> list[Family]:
     return sorted(alive, key=lambda family: family.last_used_at, reverse=True)
 
 
-async def revoke(world: World, family: Family, reason: str) -> bool:
-    """End the family; whether it was this call that did. Raises StoreUnavailable."""
+async def revoke(world: World, family: Family, reason: str) -> Family | None:
+    """End the family; the row as it ended, if it was this call that did. Raises StoreUnavailable."""
     ended = False
 
     def change(found: Family, now: datetime) -> Family:
@@ -213,7 +215,13 @@ async def revoke(world: World, family: Family, reason: str) -> bool:
         ended = found.status is Status.ACTIVE
         return _ended(found, reason, now)
 
-    return await _changed(world, family.id, change) is not None and ended
+    after = await _changed(world, family.id, change)
+    return after if ended else None
+
+
+async def mark_told(world: World, family: Family) -> None:
+    """Note that the audit has the end of a family that is over. Raises StoreUnavailable."""
+    await _changed(world, family.id, lambda found, _: replace(found, told=found.status is Status.REVOKED))
 
 
 async def revoke_all(world: World, person: str, reason: str) -> list[Family]:

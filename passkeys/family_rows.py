@@ -31,7 +31,7 @@ class Family:
     """A family's row. `roles`, as the application may see them, were the directory's word at `claims_at`.
 
     `generation` is the newest token's, made at `rotated_at`; the one before it has been shown again `replays` times.
-    `refreshable`: it has a refresh token at all.
+    `refreshable`: it has a refresh token at all. `told`: of one that is over, that the audit is known to have its end.
     """
 
     id: FamilyId
@@ -58,6 +58,7 @@ class Family:
     status: Status = Status.ACTIVE
     status_reason: str | None = None
     status_at: datetime | None = None
+    told: bool = False
 
     @property
     def sid(self) -> str:
@@ -166,6 +167,7 @@ def dump(family: Family) -> bytes:
             "status": family.status.value,
             "status_reason": family.status_reason,
             "status_at": None if family.status_at is None else family.status_at.isoformat(),
+            "told": family.told,
         }
     )
 
@@ -204,4 +206,6 @@ def _family(family: FamilyId, members: Mapping[str, Any]) -> Family:
         status=Status(members["status"]),
         status_reason=members["status_reason"],
         status_at=None if status_at is None else datetime.fromisoformat(status_at),
+        # A row that ended before there was such a member was told first.
+        told=bool(members.get("told", status_at is not None)),
     )

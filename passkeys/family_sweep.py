@@ -6,6 +6,7 @@ old to open it again. The row goes first, then what leads to it by `sid`; what a
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from passkeys.refresh_tokens import FamilyId
 from passkeys.store import Store
 
 KEPT = timedelta(days=1)
+# Whoever ended a family has told the audit by then, or never will.
+TOLD_BY = timedelta(minutes=10)
 _SIDS = "sids/"
 
 
@@ -23,8 +26,11 @@ class _Lead(NamedTuple):
     at: datetime
 
 
-async def sweep(store: Store, *, now: datetime) -> int:
-    """Forget the families that ended more than KEPT ago; how many. Raises StoreUnavailable, StoreDamaged: the next time goes on."""
+async def sweep(store: Store, *, now: datetime, look: Callable[[Family], Awaitable[None]]) -> int:
+    """Forget the families that ended more than KEPT ago; how many. Raises StoreUnavailable, StoreDamaged: the next time goes on.
+
+    `look` is shown each one first whose row says that it was ended more than TOLD_BY ago. What it raises ends the sweep too.
+    """
     gone = 0
     async for name in store.list(_SIDS):
         document = await store.get(name)
@@ -37,8 +43,11 @@ async def sweep(store: Store, *, now: datetime) -> int:
         )
         session = bytes.fromhex(name.removeprefix(_SIDS).removesuffix(".json"))
         row = family_rows.name_of(FamilyId(lead.holder, session))
-        found = await store.get(row)
-        ended = lead.at if found is None else _end_of(family_rows.load(row, found.data))
+        document = await store.get(row)
+        family = None if document is None else family_rows.load(row, document.data)
+        if family is not None and family.status_at is not None and family.status_at < now - TOLD_BY:
+            await look(family)
+        ended = lead.at if family is None else _end_of(family)
         if ended < now - KEPT:
             await store.delete(row)
             await store.delete(name)

@@ -3,19 +3,17 @@
 The host checks the function key before any of this runs.
 """
 
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from azure.durable_functions import EntityId
 from azure.functions import HttpRequest, HttpResponse
 
-from passkeys.audit import shard_name, shard_prefix
 from passkeys.ceremony import Kind, kind_of
 from passkeys.world import World
 from starters.answers import by_method, json_response
 from starters.problems import RefusedError
+from starters.recorded import entry_of
 from starters.requests import ceremony_id, number
 from starters.timeline import timeline
 from starters.views import instant, output_of
@@ -31,7 +29,6 @@ WINDOWS = (
     timedelta(days=365),
 )
 MAX_LISTED = 100
-MAX_SEGMENTS = 3
 
 
 async def operations_ceremonies(world: World, req: HttpRequest, client: Any) -> HttpResponse:
@@ -53,7 +50,8 @@ async def operations_ceremony(world: World, req: HttpRequest, client: Any) -> Ht
         status = await client.get_status(found, show_history=True)
         if not status:
             raise RefusedError("ceremony_unknown")
-        entry = await _audit_entry(world, client, status) if is_finished(status) else None
+        ended = status.last_updated_time if is_finished(status) else None
+        entry = await entry_of(world, client, found, at=ended) if ended else None
         history = getattr(status, "historyEvents", None) or ()  # the SDK leaves it where it came from
         return json_response({**_summary(status), "timeline": timeline(history, entry), "audit": entry})
 
@@ -89,39 +87,3 @@ def _summary(status: Any) -> dict[str, Any]:
         "createdTime": instant(status.created_time),
         "lastUpdatedTime": instant(status.last_updated_time),
     }
-
-
-async def _audit_entry(world: World, client: Any, status: Any) -> dict[str, Any] | None:
-    """The ceremony's entry: from the shard's memory while it waits to be flushed, else from the shard's file."""
-    found = status.instance_id
-    shard = shard_name(found, world.settings.audit_shards)
-    log = await client.read_entity_state(EntityId("audit_log", shard))
-    pending = (log.entity_state or {}).get("pending", ()) if log.entity_exists else ()
-    entry = _line_of("".join(f"{line}\n" for _, line in pending).encode(), found)
-    if entry is not None:
-        return entry
-    ended_on = status.last_updated_time.astimezone(UTC).date().isoformat()
-    prefix = shard_prefix(shard)
-    # One segment a day, named by it. An entry is flushed on the day that it ends, or soon after.
-    segments = [name async for name in world.store.list(prefix) if name.removeprefix(prefix) >= ended_on]
-    for name in segments[:MAX_SEGMENTS]:
-        document = await world.store.get(name)
-        entry = _line_of(document.data if document else b"", found)
-        if entry is not None:
-            return entry
-    return None
-
-
-def _line_of(segment: bytes, found: str) -> dict[str, Any] | None:
-    """The entry of one ceremony. Lines are canonical JSON: the member is spelt in one way only."""
-    member = f'"ceremony_id":"{found}"'.encode()
-    at = segment.find(member)
-    while at >= 0:
-        start, end = segment.rfind(b"\n", 0, at) + 1, segment.find(b"\n", at)
-        if end < 0:
-            return None  # being written just now
-        entry: dict[str, Any] = json.loads(segment[start:end])
-        if entry.get("ceremony_id") == found:
-            return entry
-        at = segment.find(member, end)  # an entry that tells of this ceremony, and is of something else
-    return None

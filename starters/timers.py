@@ -9,8 +9,10 @@ from azure.functions import TimerRequest
 
 from passkeys import family_sweep, once
 from passkeys.access_tokens import LEEWAY_SECONDS
+from passkeys.family_rows import Family
 from passkeys.identities import forget_tokens
 from passkeys.world import World
+from starters.session_acts import is_untold_end, record_untold_end
 from starters.waiting import is_finished
 
 FLUSH_INSTANCE = "audit-flush"
@@ -95,8 +97,14 @@ async def sweep_shown_once(world: World, timer: TimerRequest, client: Any) -> No
 
 
 async def sweep_families(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
-    """Forget the families of refresh tokens that were over a day ago."""
-    log.info("Forgot %d families of refresh tokens", await family_sweep.sweep(world.store, now=world.clock()))
+    """Forget the families of refresh tokens that were over a day ago; of each, see first that the audit has its end."""
+
+    async def look(family: Family) -> None:
+        if is_untold_end(family):
+            await record_untold_end(world, client, family)
+
+    gone = await family_sweep.sweep(world.store, now=world.clock(), look=look)
+    log.info("Forgot %d families of refresh tokens", gone)
 
 
 async def sweep_used_tokens(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001

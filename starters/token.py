@@ -14,8 +14,7 @@ from typing import Any
 from azure.functions import HttpRequest, HttpResponse
 
 from passkeys import exchange, families
-from passkeys.acts import BY_SERVICE, Act
-from passkeys.alerts import alert
+from passkeys.acts import Act
 from passkeys.applications import Application
 from passkeys.authorization import Authorization
 from passkeys.ceremony import Kind, Outcome, kind_of
@@ -34,7 +33,7 @@ from starters.oauth import (
     required,
 )
 from starters.possession import Possession, next_nonce, possession_of, take
-from starters.session_acts import record_refusal, record_session
+from starters.session_acts import record_end, record_refusal, record_session
 from starters.views import output_of
 from starters.waiting import is_finished
 
@@ -180,7 +179,7 @@ async def _record(asked: _Request, act: Act, family: Family, facts: tuple[str, .
         act,
         facts=facts,
         person=family.person,
-        by=BY_SERVICE if act in (Act.REFRESH_REUSED, Act.SESSION_REVOKED) else family.person,
+        by=family.person,
         client_id=family.client_id,
         session=family.sid,
         credential_id=family.credential_id,
@@ -193,8 +192,7 @@ async def _refused(asked: _Request, why: GrantRefused, description: str, *, caus
     family = why.family
     log.warning("grant_refused %s %s", why.code, asked.application.client_id)
     if family is not None and why.code in _REUSED:
-        alert("refresh_reused", session=family.sid, client_id=family.client_id)
-        await _record(asked, Act.REFRESH_REUSED, family, (family.sid,), code=why.code.value)
+        await record_end(asked.world, asked.client, family)
     elif family is not None and why.code in _RECORDED:
         await record_refusal(
             asked.world,
@@ -206,9 +204,8 @@ async def _refused(asked: _Request, why: GrantRefused, description: str, *, caus
             credential_id=family.credential_id,
         )
     elif family is not None and why.code in exchange.ENDING:
-        # Told first: if that fails, the application comes again, and finds the session as it was.
-        await _record(asked, Act.SESSION_REVOKED, family, (family.sid,), code=why.code.value)
-        await families.revoke(asked.world, family, why.code)
+        ended = await families.revoke(asked.world, family, why.code)
+        await record_end(asked.world, asked.client, ended or family)
     if why.code is GrantRefusal.PERSON_GONE and why.person is not None and cause is not None:
         await leave(asked.world, asked.client, why.person, cause=cause)
     if why.code is GrantRefusal.RESOURCE_MISMATCH:

@@ -11,16 +11,14 @@ from azure.functions import HttpRequest, HttpResponse
 
 from passkeys import families
 from passkeys.access_tokens import own_profile, validate_claims
-from passkeys.acts import Act
 from passkeys.applications import Application
 from passkeys.errors import TokenRefused
 from passkeys.family_rows import Family
 from passkeys.tokens import subject_for
 from passkeys.world import World
 from starters.oauth import Form, OAuthError, answered, client_of, form_of, oauth_response, required
-from starters.session_acts import record_session
+from starters.session_acts import REVOKED, record_end
 
-REVOKED = "revoked"
 _INACTIVE = {"active": False}
 
 
@@ -32,19 +30,8 @@ async def revoke(world: World, req: HttpRequest, client: Any) -> HttpResponse:
         application = await client_of(world, req, form)
         family = await _own_family(world, application, required(form, "token"))
         if family is not None:
-            # Told first: if that fails, the application comes again, and finds the session as it was.
-            await record_session(
-                world,
-                client,
-                Act.SESSION_REVOKED,
-                facts=(family.sid,),
-                person=family.person,
-                by=f"client:{application.client_id}",
-                client_id=family.client_id,
-                session=family.sid,
-                credential_id=family.credential_id,
-            )
-            await families.revoke(world, family, REVOKED)
+            ended = await families.revoke(world, family, REVOKED)
+            await record_end(world, client, ended or family)
         return oauth_response({})
 
     return await answered(world, req, {"POST": post})

@@ -330,8 +330,9 @@ async def test_a_family_is_found_by_its_tokens(world: World) -> None:
 async def test_ending_a_family_ends_it_once(world: World) -> None:
     """The first call says that it did; everything that finds one finds it no more."""
     family, token = await opened(world)
-    assert await families.revoke(world, family, "revoked")
-    assert not await families.revoke(world, family, "another reason")
+    ended = await families.revoke(world, family, "revoked")
+    assert ended == await row(world, family)
+    assert await families.revoke(world, family, "another reason") is None
     assert (await row(world, family)).status_reason == "revoked"
     assert await families.find(world, token) is None
     assert await families.by_sid(world, family.sid) is None
@@ -392,17 +393,28 @@ async def test_a_fault_at_any_write_loses_and_doubles_nothing(write: int, kept: 
 
 
 async def test_a_family_is_forgotten_a_day_after_its_end(world: World, clock: Clock) -> None:
-    """Run out, revoked, or never opened to the end; what lives, and what ended lately, stays."""
+    """Run out, revoked, or never opened to the end; what lives, and what ended lately, stays. Each that was ended is shown first."""
+    seen: list[FamilyId] = []
+
+    async def looked(family: Family) -> None:
+        seen.append(family.id)
+
     await opened(world)
     revoked, _ = await opened(world, ceremony_id="authentication-" + "2" * 32)
     await families.revoke(world, revoked, "revoked")
     unopened, _ = await opened(world, ceremony_id="authentication-" + "3" * 32)
     await world.store.delete(family_rows.name_of(unopened.id))
-    clock.advance(24 * 3600 + 1)
+    clock.advance(600)
+    await family_sweep.sweep(world.store, now=clock.now, look=looked)
+    assert seen == []  # whoever ended it may be about to tell
+    clock.advance(24 * 3600 + 1 - 600)
     living, _ = await opened(world, ceremony_id="authentication-" + "4" * 32)
-    assert await family_sweep.sweep(world.store, now=clock.now) == 2  # the first has run out for 23 hours
+    assert (
+        await family_sweep.sweep(world.store, now=clock.now, look=looked) == 2
+    )  # the first has run out for 23 hours
+    assert seen == [revoked.id]
     clock.advance(3600)
-    assert await family_sweep.sweep(world.store, now=clock.now) == 1
+    assert await family_sweep.sweep(world.store, now=clock.now, look=looked) == 1
     assert [name async for name in world.store.list("sessions/")] == [family_rows.name_of(living.id)]
     assert len([name async for name in world.store.list("sids/")]) == 1
 

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from passkeys import families
 from passkeys.access_tokens import own_profile, validate_claims
 from passkeys.acts import Act
+from passkeys.audit import canonical, segment_name, shard_name
 from passkeys.credentials import StandingState
 from passkeys.directory import DEMO_PEOPLE, Person, PersonStatus
 from passkeys.dpop import thumbprint
 from passkeys.errors import AuditUnavailable, DirectoryMisconfigured, DirectoryUnavailable
 from passkeys.proof import challenge_of
 from passkeys.world import World
+from starters.timers import sweep_families
 from starters.token import token
 from tests.passkeys.key_homes import MemoryKeys
 from tests.passkeys.tokens import EC, ED, jwk
@@ -136,9 +138,15 @@ async def claims_of(world: World, access: str, audience: str = SHOP_API) -> dict
     return dict(claims)
 
 
+NO_TIMER: Any = None
+
+
+def entries(client: FakeClient) -> list[dict[str, Any]]:
+    return [call[3] for call in client.calls if call[0] == "signal_entity" and call[2] == "record"]
+
+
 def acts(client: FakeClient) -> list[tuple[str, str | None]]:
-    found = [call[3] for call in client.calls if call[0] == "signal_entity" and call[2] == "record"]
-    return [(one["act"], one["code"]) for one in found]
+    return [(one["act"], one["code"]) for one in entries(client)]
 
 
 async def test_a_sign_in_becomes_tokens(shops: World, client: FakeClient) -> None:
@@ -289,9 +297,9 @@ async def test_no_act_is_told_twice(shops: World, client: FakeClient) -> None:
     await redeemed(shops, client)
     for _ in range(3):
         await refreshed(shops, client, body["refresh_token"])
-    entries = [call[3] for call in client.calls if call[0] == "signal_entity"]
-    assert len({entry["act_id"] for entry in entries}) == len(entries) == 5
-    assert [(entry["generation"], entry.get("again")) for entry in entries] == [
+    told = entries(client)
+    assert len({entry["act_id"] for entry in told}) == len(told) == 5
+    assert [(entry["generation"], entry.get("again")) for entry in told] == [
         (1, None),
         (1, 1),
         (2, None),
@@ -450,10 +458,17 @@ async def test_a_passkey_that_is_good_no_more_ends_its_session(
     assert await families.list_families(shops, "ada") == []
 
 
-async def test_an_end_that_cannot_be_recorded_is_made_good(shops: World, client: FakeClient) -> None:
-    """While the audit cannot be told, the application is to come again; then the end is on the record, and is one."""
+@pytest.mark.parametrize("how", ["refused", "reused"])
+async def test_an_end_that_could_not_be_recorded_is_made_good(
+    shops: World, client: FakeClient, clock: Clock, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever ends a session dies before the audit is told: the session is over, and the sweep tells it, once."""
     body = await redeemed(shops, client)
-    await stands(shops.store, ADAS, StandingState.DISABLED)
+    if how == "refused":
+        await stands(shops.store, ADAS, StandingState.DISABLED)
+    else:
+        await refreshed(shops, client, body["refresh_token"])
+        clock.advance(11)
     told = client.signal_entity
 
     async def broken(*_: Any) -> None:
@@ -463,8 +478,41 @@ async def test_an_end_that_cannot_be_recorded_is_made_good(shops: World, client:
     assert (await refreshed(shops, client, body["refresh_token"])).status_code == 503
     client.signal_entity = told  # type: ignore[method-assign]
     assert error_of(await refreshed(shops, client, body["refresh_token"])) == "invalid_grant"
-    assert acts(client)[-1] == (Act.SESSION_REVOKED, "credential_unusable")
     assert await families.list_families(shops, "ada") == []
+    before, ended_at = len(acts(client)), clock.now
+    clock.advance(601)
+    caplog.clear()
+    for _ in range(2):
+        await sweep_families(shops, NO_TIMER, client)
+        assert acts(client)[before:] == [
+            (Act.SESSION_REVOKED, "credential_unusable")
+            if how == "refused"
+            else (Act.REFRESH_REUSED, "refresh_reused")
+        ]
+    assert ("alert refresh_reused" in caplog.text) == (how == "reused")
+    assert entries(client)[-1]["at"] == ended_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize("where", ["pending", "flushed"])
+async def test_an_end_that_was_recorded_is_not_told_again(
+    shops: World, client: FakeClient, clock: Clock, where: str
+) -> None:
+    """However many acts the audit has heard of since: the sweep looks into the trail, and notes that it is there."""
+    body = await redeemed(shops, client)
+    await stands(shops.store, ADAS, StandingState.DISABLED)
+    await refreshed(shops, client, body["refresh_token"])
+    entry = entries(client)[-1]
+    shard, line = shard_name(entry["act_id"], shops.settings.audit_shards), canonical(entry).decode()
+    if where == "pending":
+        client.entities[f"audit_log/{shard}"] = {"pending": [[entry["at"][:10], line]]}
+    else:
+        await shops.store.append(segment_name(shard, entry["at"][:10]), f"{line}\n".encode(), position=0)
+    told = len(acts(client))
+    clock.advance(601)
+    await sweep_families(shops, NO_TIMER, client)
+    client.entities.clear()
+    await sweep_families(shops, NO_TIMER, client)
+    assert len(acts(client)) == told
 
 
 async def test_what_the_application_lost_is_lost(shops: World, client: FakeClient) -> None:
