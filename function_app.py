@@ -44,6 +44,7 @@ from passkeys.world import bind, open_world
 from starters.application_sessions import session_of_application, sessions
 from starters.authenticators import authenticator_icon
 from starters.authorize import authorize
+from starters.backlog import operations_audit
 from starters.ceremonies import authentications, ceremony, ceremony_response, registrations
 from starters.conformance import (
     assertion_options,
@@ -73,6 +74,7 @@ from starters.server_metadata import well_known_oauth_authorization_server
 from starters.service import healthz, openapi
 from starters.signals import ceremony_signals
 from starters.timers import (
+    AUDIT_WATCH_SCHEDULE,
     FIRST_METADATA_SCHEDULE,
     SWEEP_SCHEDULE,
     USED_TOKENS_SCHEDULE,
@@ -84,6 +86,7 @@ from starters.timers import (
     sweep_rate_limiters,
     sweep_shown_once,
     sweep_used_tokens,
+    watch_audit,
 )
 from starters.token import token
 from starters.tokens_told import introspect, revoke
@@ -170,6 +173,7 @@ for route, starter in (
     ("operations/sessions/{sid}/end", bind(world, operations_session_end)),
     ("operations/recoveries", bind(world, operations_recoveries)),
     ("operations/recoveries/{id}/ticket", bind(world, operations_recovery_ticket)),
+    ("operations/audit", bind(world, operations_audit)),
     ("operations/metadata", bind(world, operations_metadata)),
 ):
     app.route(route=route, auth_level=func.AuthLevel.FUNCTION)(
@@ -196,6 +200,7 @@ for route, page in (
 
 for schedule, timer in (
     (settings.audit_flush_schedule, start_audit_flush),
+    (AUDIT_WATCH_SCHEDULE, watch_audit),
     (SWEEP_SCHEDULE, sweep_rate_limiters),
     (SWEEP_SCHEDULE, sweep_shown_once),
     (USED_TOKENS_SCHEDULE, sweep_used_tokens),

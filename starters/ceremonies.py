@@ -24,6 +24,7 @@ from passkeys.tickets import digest_of, find_ticket
 from passkeys.usernames import MAX_USERNAME, token_of
 from passkeys.world import World
 from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
+from starters.backlog import FULL_RETRY_AFTER_SECONDS, is_full
 from starters.bearer import has_token, right_of_token
 from starters.leavers import leave_if_refused
 from starters.limits import limits_for
@@ -273,10 +274,12 @@ async def open_ceremony(
     """Start the orchestration, and wait briefly for its options: the ceremony's id, and its status or nothing yet.
 
     What is not said is null: see the input in orchestrators/ceremony.py. `limits` are asked beside those of every start;
-    `deadline_seconds` is the kind's own, where it has one. Raises RefusedError for a ceremony that ended before it had
-    options.
+    `deadline_seconds` is the kind's own, where it has one. Raises RefusedError: audit_full before anything began, and for a
+    ceremony that ended before it had options.
     """
     settings = world.settings
+    if await is_full(world, client):
+        raise RefusedError("audit_full", headers={"Retry-After": str(FULL_RETRY_AFTER_SECONDS)})
     started = new_ceremony_id(kind, world.random_bytes)
     network = network_of(req, hops=settings.forwarded_hops)
     request = {

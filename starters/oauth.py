@@ -26,6 +26,7 @@ from passkeys.errors import (
 )
 from passkeys.world import World
 from starters.answers import RETRY_AFTER_SECONDS
+from starters.backlog import FULL_RETRY_AFTER_SECONDS
 from starters.headers import API_HEADERS
 from starters.requests import MAX_BODY_BYTES
 
@@ -111,6 +112,16 @@ def unavailable() -> OAuthError:
         "Try again in a few seconds, with the same token and a new proof.",
         status=503,
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def full() -> OAuthError:
+    """503: what would be done now could not be recorded in time."""
+    return OAuthError(
+        "temporarily_unavailable",
+        "Come back in a minute, with the same token and a new proof: the audit trail waits for its store.",
+        status=503,
+        headers={"Retry-After": str(FULL_RETRY_AFTER_SECONDS)},
     )
 
 

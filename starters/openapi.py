@@ -55,7 +55,9 @@ def _start(tag: str, request: str, summary: str, *problems: str) -> Json:
         "requestBody": body(request),
         "responses": {
             "202": started,
-            **refusals(*BODY_PROBLEMS, *problems, "method_not_allowed", "rate_limited", "unavailable"),
+            **refusals(
+                *BODY_PROBLEMS, *problems, "method_not_allowed", "rate_limited", "audit_full", "unavailable"
+            ),
         },
     }
 
@@ -219,6 +221,18 @@ def _paths() -> Json:
                 )
             ),
         },
+        "/operations/audit": _operator(
+            read(
+                "getAudit",
+                "operations",
+                "How far the audit trail's files are behind what has been recorded.",
+                {
+                    "200": answers("What waits, chain by chain.", "OperatorAudit"),
+                    **UNAUTHORIZED,
+                    **refusals("method_not_allowed"),
+                },
+            )
+        ),
         "/operations/metadata": _operator(
             read(
                 "getMetadata",

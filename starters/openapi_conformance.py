@@ -17,7 +17,7 @@ _BODY = (
     "body_too_large",
     "media_type_unsupported",
 )
-_OPTIONS = (*_BODY, "rate_limited", "unavailable")
+_OPTIONS = (*_BODY, "rate_limited", "audit_full", "unavailable")
 _RESULT = (
     *_BODY,
     "response_malformed",

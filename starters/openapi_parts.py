@@ -43,6 +43,7 @@ _PROBLEM_HEADERS: dict[str, Json] = {
     "proof_required": WWW_AUTHENTICATE,
     "method_not_allowed": ALLOW,
     "rate_limited": RETRY_AFTER,
+    "audit_full": RETRY_AFTER,
     "unavailable": RETRY_AFTER,
 }
 

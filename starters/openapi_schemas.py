@@ -393,6 +393,32 @@ SCHEMAS: Json = {
     "OperatorCredentials": object_of(
         {"person": _TEXT, "credentials": {"type": "array", "items": _ref("OperatorCredential")}}
     ),
+    "OperatorAudit": object_of(
+        {
+            "standing": {
+                "enum": ["kept_up", "behind", "full"],
+                "description": "`full`: no ceremony begins and no token is given until entries are written.",
+            },
+            "pending": {"type": "integer", "minimum": 0},
+            "oldestAt": or_null(_INSTANT),
+            "limit": {
+                "type": "integer",
+                "description": "PASSKEYS_AUDIT_BACKLOG: from there on a chain is full.",
+            },
+            "logs": {
+                "type": "array",
+                "items": object_of(
+                    {
+                        "shard": {"type": "string", "pattern": "^[0-9]{2}$"},
+                        "recorded": {"type": "integer", "minimum": 0},
+                        "pending": {"type": "integer", "minimum": 0},
+                        "oldestAt": or_null(_INSTANT),
+                        "segment": or_null({"type": "string"}),
+                    }
+                ),
+            },
+        }
+    ),
     "OperatorMetadata": object_of(
         {
             "configured": {"type": "boolean"},

@@ -188,6 +188,11 @@ PROBLEMS: Mapping[str, Kind] = {
     "not_ready": Kind(
         503, "The service is not ready", "Look at `missing` for what cannot be reached, and mend that first."
     ),
+    "audit_full": Kind(
+        503,
+        "Nothing new can be recorded just now",
+        "Come back in a minute. The audit trail waits for its store, and nothing begins that could not be recorded.",
+    ),
     "unavailable": Kind(
         503,
         "A part of the service could not be reached",

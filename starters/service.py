@@ -11,14 +11,15 @@ from azure.functions import HttpRequest, HttpResponse
 
 from passkeys.world import World
 from starters.answers import by_method, json_response
+from starters.backlog import is_full
 from starters.headers import API_HEADERS
+from starters.looking import looked
 from starters.openapi import document
 from starters.pages import WEB
 from starters.problems import RefusedError
 
 # A probe that takes longer is as good as failed: whoever asks for readiness has a timeout of their own.
 PROBE_SECONDS = 2.0
-KEPT_SECONDS = 10.0
 # Of the right form, and never given out: 128 random bits are not all zero.
 _NO_CEREMONY = "authentication-" + "0" * 32
 
@@ -35,6 +36,7 @@ async def healthz(world: World, req: HttpRequest, client: Any) -> HttpResponse:
             "task_hub": client.get_status(_NO_CEREMONY),
             "pages": _pages(),
             "keys": world.signing.published(),
+            "audit": _audit(world, client),
         }
         if world.settings.metadata is not None:
             probes["metadata"] = _metadata(world)
@@ -69,14 +71,14 @@ def _document_text(*, conformance: bool) -> str:
 
 
 async def _directory(world: World) -> None:
-    """Whether it can be asked. Anybody may ask us, as often as they like: it is asked once in KEPT_SECONDS."""
-    at, asking = world.readiness.get("directory", (None, None))
-    now = world.clock()
-    if at is None or asking is None or not 0 <= (now - at).total_seconds() < KEPT_SECONDS:
-        asking = asyncio.ensure_future(world.directory.find("healthz"))
-        asking.add_done_callback(lambda done: done.cancelled() or done.exception())
-        world.readiness["directory"] = now, asking
-    await asyncio.shield(asking)
+    """Whether it can be asked."""
+    await looked(world, "directory", lambda: world.directory.find("healthz"))
+
+
+async def _audit(world: World, client: Any) -> None:
+    """Full, nothing begins."""
+    if await is_full(world, client):
+        raise BufferError("the audit logs are full")
 
 
 async def _pages() -> None:

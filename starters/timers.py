@@ -9,15 +9,20 @@ from azure.functions import TimerRequest
 
 from passkeys import family_sweep, once
 from passkeys.access_tokens import LEEWAY_SECONDS
+from passkeys.alerts import alert
+from passkeys.audit_backlog import Standing
 from passkeys.family_rows import Family
 from passkeys.identities import forget_tokens
 from passkeys.world import World
+from starters.backlog import backlog
 from starters.session_acts import is_untold_end, record_untold_end
+from starters.views import instant
 from starters.waiting import is_finished
 
 FLUSH_INSTANCE = "audit-flush"
 METADATA_INSTANCE = "metadata-refresh"
 KEYS_INSTANCE = "key-rotation"
+AUDIT_WATCH_SCHEDULE = "0 * * * * *"
 SWEEP_SCHEDULE = "0 */5 * * * *"
 USED_TOKENS_SCHEDULE = "0 40 * * * *"
 # However young issuers' tokens must be: should that be set higher again, what was used before is still known.
@@ -40,6 +45,13 @@ async def start_audit_flush(world: World, timer: TimerRequest, client: Any) -> N
     if not waiting:
         return
     await _start_single(client, "flush_audit", FLUSH_INSTANCE, {"v": 1, "shards": waiting})
+
+
+async def watch_audit(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
+    """Say so, once a minute, while the trail's segments are behind what has been recorded."""
+    found = await backlog(world, client)
+    if found.standing is not Standing.KEPT_UP:
+        alert(f"audit_{found.standing}", pending=found.pending, since=instant(found.oldest_at))
 
 
 async def start_metadata_refresh(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001

@@ -22,6 +22,7 @@ from passkeys.exchange import GrantRefusal, GrantRefused, Issued, SignIn
 from passkeys.family_rows import Family
 from passkeys.refresh_rules import Verdict
 from passkeys.world import World
+from starters.backlog import is_full
 from starters.leavers import leave
 from starters.oauth import (
     Form,
@@ -29,6 +30,7 @@ from starters.oauth import (
     answered,
     client_of,
     form_of,
+    full,
     oauth_response,
     required,
 )
@@ -68,6 +70,8 @@ async def token(world: World, req: HttpRequest, client: Any) -> HttpResponse:
         grant = _GRANTS.get(required(form, "grant_type"))
         if grant is None:
             raise OAuthError("unsupported_grant_type", f"`grant_type` is one of: {', '.join(_GRANTS)}.")
+        if await is_full(world, client):
+            raise full()
         shown = await possession_of(world, req, application)
         asked = _Request(world, client, application, form, None if shown is None else shown.jkt, shown)
         return oauth_response(await grant(asked), headers=await next_nonce(world))

@@ -76,6 +76,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
     assert named(functions, "entityTrigger") == {"rate_limiter", "audit_log"}
     assert named(functions, "timerTrigger") == {
         "start_audit_flush",
+        "watch_audit",
         "sweep_rate_limiters",
         "sweep_families",
         "sweep_shown_once",
@@ -189,6 +190,7 @@ def test_operators_data_needs_a_key_and_nothing_else_does(functions: dict[str, d
         "operations_sessions_end",
         "operations_recoveries",
         "operations_recovery_ticket",
+        "operations_audit",
         "operations_metadata",
     }
 

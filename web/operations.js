@@ -5,9 +5,10 @@
  * be linked to, and the browser's Back works. The key lives in `key` alone.
  */
 
+import { auditLine } from "./audit.js";
 import { fillFacts, made, tell as tellLine } from "./elements.js";
 import { metadataLine } from "./metadata.js";
-import { metadataOf, oneCeremony, recentCeremonies } from "./operations_api.js";
+import { auditOf, metadataOf, oneCeremony, recentCeremonies } from "./operations_api.js";
 import { createOperator } from "./operator.js";
 import { createPeople } from "./people.js";
 import { createRecoveries } from "./recoveries.js";
@@ -100,6 +101,7 @@ function lock({ focus = true, error = "" } = {}) {
   key = null;
   ceremonies = [];
   tell("metadata", "");
+  tell("audit-line", "");
   operator.forget();
   recoveries.forget();
   people.forget();
@@ -124,17 +126,18 @@ async function showList({ focus = true } = {}) {
   if (found !== null) ceremonies = found;
   show("list", "Recent ceremonies", { focus });
   drawRows();
-  drawMetadata();
+  drawLine("audit-line", auditOf, auditLine);
+  drawLine("metadata", metadataOf, metadataLine);
   if (found !== null) $("as-of").textContent = `As of ${clock(new Date().toISOString()).slice(0, 8)}`;
 }
 
 /** A line of its own, beside the list: what it cannot show, it leaves out. */
-async function drawMetadata() {
+async function drawLine(id, asked, line) {
   const mine = key;
-  const { words, wrong } = await metadataOf(mine).then(metadataLine).catch(() => ({ words: "", wrong: false }));
+  const { words, wrong } = await asked(mine).then(line).catch(() => ({ words: "", wrong: false }));
   if (mine !== key) return;
-  tell("metadata", words);
-  $("metadata").classList.toggle("wrong", wrong);
+  tell(id, words);
+  $(id).classList.toggle("wrong", wrong);
 }
 
 async function showDetail(id, { focus = true } = {}) {

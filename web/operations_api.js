@@ -44,6 +44,11 @@ export function oneCeremony(key, id) {
   return request("GET", `/operations/ceremonies/${id}`, { key });
 }
 
+/** {standing: "kept_up" | "behind" | "full", pending, oldestAt, limit, logs: [{shard, recorded, pending, oldestAt, segment}]}. */
+export function auditOf(key) {
+  return request("GET", "/operations/audit", { key });
+}
+
 /** {configured, metadata: {no, nextUpdate, stale, models, keptAt} | null, refresh: the last one, or null}. */
 export function metadataOf(key) {
   return request("GET", "/operations/metadata", { key });

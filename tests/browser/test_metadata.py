@@ -76,7 +76,7 @@ def test_operators_see_which_metadata_counts(browser: Browser, informed: Running
         unlock(operator, "")
         line = operator.page.locator("#metadata")
         expect(line).to_contain_text("number 42, 2 models; its successor is due on Jan 1, 2999.")
-        expect(line).to_have_class("metadata")
+        expect(line).to_have_class("line")
 
 
 def test_what_is_wrong_with_the_metadata_is_said(browser: Browser, host: RunningHost) -> None:

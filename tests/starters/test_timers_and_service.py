@@ -15,6 +15,7 @@ import pytest
 from passkeys import once
 from passkeys.world import World
 from starters import service
+from starters.looking import KEPT_SECONDS
 from starters.service import healthz
 from starters.timers import (
     FLUSH_INSTANCE,
@@ -146,9 +147,9 @@ async def test_the_directory_is_asked_once_however_often_we_are(client: FakeClie
     world = world_of(directory=directory, clock=clock)
     await asyncio.gather(*(healthz(world, request("GET", "/healthz"), client) for _ in range(20)))
     assert directory.asked == 1
-    clock.advance(service.KEPT_SECONDS)
+    clock.advance(KEPT_SECONDS)
     directory.failures = directory.asked + 1
     response = await healthz(world, request("GET", "/healthz"), client)
     assert body_of(response)["missing"] == ["directory"]
-    clock.advance(service.KEPT_SECONDS)
+    clock.advance(KEPT_SECONDS)
     assert (await healthz(world, request("GET", "/healthz"), client)).status_code == 200
