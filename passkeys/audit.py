@@ -2,9 +2,9 @@
 
 An entry is a JSON object, written down in the canonical form of RFC 8785. Its `hash` is the SHA-256 of that
 form without `hash`; its `prev` is the hash of the entry before, and of the first one GENESIS. Whoever changes,
-removes, moves or adds one breaks the chain, and `verify` says where. A ceremony has one entry, and so has an act: an
+removes, moves or adds one breaks the chain, and `chain` says where. A ceremony has one entry, and so has an act: an
 entry is of the one or the other, by its `ceremony_id` or its `act_id`. The end of a chain proves itself only to who
-knows its `Head`.
+knows its `Head`: checkpoints (passkeys/checkpoints.py) sign the heads.
 
     audit/{shard}/{segment}.jsonl   one entry a line, in order; a segment is a day, in UTC, or a part of one:
                                     2026-01-01, then 2026-01-01_001, …
@@ -12,14 +12,16 @@ knows its `Head`.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from passkeys.errors import AuditBroken, AuditFault
 from passkeys.rate_limit import shard_of
+from passkeys.repeats import Place, Repeats
 
 GENESIS = "0" * 64
 # What an entry is of: one of these members names it.
@@ -33,6 +35,22 @@ _encode = json.JSONEncoder(
 _DAY = len("2026-01-01")
 # RFC 8785 §3.2.2.3: beyond this, JSON readers lose digits.
 _MAX_INTEGER = 2**53 - 1
+_SHARD = re.compile(r"[0-9]{2}\Z")
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    if abs(number) > _MAX_INTEGER:
+        raise ValueError(f"{text} is beyond what JSON readers keep exactly")
+    return number
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} has no place in an audit entry")
+
+
+# Refuses what `_check_domain` does, but for names that are not ASCII.
+_decode = json.JSONDecoder(parse_int=_integer, parse_float=_refuse, parse_constant=_refuse).raw_decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,11 @@ def subject_member(subject: str) -> str:
 def shard_name(subject: str, shards: int) -> str:
     """The shard that a ceremony or an act is recorded in: two digits, the same for ever for one number of shards."""
     return f"{shard_of(subject, shards):02d}"
+
+
+def is_shard(name: str) -> bool:
+    """Whether this is a shard's name."""
+    return _SHARD.match(name) is not None
 
 
 def segment_name(shard: str, segment: str) -> str:
@@ -98,51 +121,86 @@ def sealed(content: Mapping[str, Any], *, shard: str, head: Head) -> tuple[str, 
     """The line that records `content` after `head`, and the new head. Raises ValueError as `canonical` does."""
     entry = {**content, "shard": shard, "seq": head.seq + 1, "prev": head.hash}
     entry.pop("hash", None)
-    digest = hashlib.sha256(canonical(entry)).hexdigest()
+    digest = sha256(canonical(entry)).hexdigest()
     entry["hash"] = digest
     return _encode(entry), Head(head.seq + 1, digest)
 
 
-def verify(lines: Iterable[bytes], *, shard: str, known_head: Head | None = None) -> Head:
-    """Check a whole chain, line by line from its first; return its head. Of each entry, the id of its subject is kept.
+class Link(NamedTuple):
+    """An entry that stands where it must: its number, its hash, the id of its subject, its line without the newline."""
 
-    One ceremony ends once, and an act is done once: a second entry of it is a fault, though the chain is whole.
-    `known_head` is a head seen before, from a copy, a note or the store: the chain must reach it, unchanged.
-    Raises AuditBroken at the first thing that is wrong.
-    """
-    head = EMPTY
-    recorded: dict[str, int] = {}
+    seq: int
+    hash: str
+    subject: str
+    line: bytes
+
+    @property
+    def head(self) -> Head:
+        """The head of the chain that ends here."""
+        return Head(self.seq, self.hash)
+
+
+def chain(lines: Iterable[bytes], *, shard: str, head: Head = EMPTY) -> Iterator[Link]:
+    """The links of a chain, line by line, after `head`. Nothing is kept of them. Raises AuditBroken at the first wrong one."""
+    seq, last = head.seq, head.hash
     rest = iter(lines)
     for line in rest:
-        entry = _read(line, shard, expected_seq=head.seq + 1)
-        if entry["seq"] != head.seq + 1:
-            raise _out_of_order(entry, rest, shard, head)
-        if entry["prev"] != head.hash:
+        seq += 1
+        entry, subject = _read(line, shard, expected_seq=seq)
+        if entry["seq"] != seq:
+            raise _out_of_order(entry, rest, shard, Head(seq - 1, last))
+        if entry["prev"] != last:
             # The entry is whole and names another predecessor: one of the two was put there later.
             raise _broken(
                 AuditFault.ALTERED,
                 shard,
-                max(head.seq, 0),
+                max(seq - 1, 0),
                 "It is not the one that its successor was chained to.",
             )
-        member, subject = subject_of(entry)
-        first = recorded.setdefault(subject, entry["seq"])
-        if first != entry["seq"]:
-            same = member.removesuffix("_id")
-            raise _broken(AuditFault.DUPLICATED, shard, entry["seq"], f"Entry {first} is of the same {same}.")
-        head = Head(entry["seq"], entry["hash"])
-        if known_head is not None and head.seq == known_head.seq and head.hash != known_head.hash:
-            raise _broken(
-                AuditFault.ALTERED, shard, head.seq, f"Its hash was {known_head.hash} when it was last seen."
-            )
-    if known_head is not None and head.seq < known_head.seq:
-        raise _broken(
-            AuditFault.TRUNCATED,
-            shard,
-            head.seq + 1,
-            f"Entries up to {known_head.seq} existed; it and all after it are gone.",
-        )
+        last = entry["hash"]
+        yield Link(seq, last, subject, line[:-1])
+
+
+def verify(lines: Iterable[bytes], *, shard: str, known_head: Head | None = None) -> Head:
+    """Check one whole chain, line by line from its first; return its head. A trail is checked by `passkeys.trail`.
+
+    One ceremony ends once, and an act is done once: a second entry of it is a fault, though the chain is whole.
+    `known_head` is a head seen before, from a copy, a note or the store: the chain must reach it, unchanged.
+    Raises AuditBroken at the first thing that is wrong with the chain, then for what is told twice.
+    """
+    head = EMPTY
+    with Repeats() as repeats:
+        for link in chain(lines, shard=shard):
+            head = link.head
+            repeats.add(link.subject, shard, link.seq)
+            if known_head is not None and head.seq == known_head.seq and head.hash != known_head.hash:
+                raise altered(shard, known_head)
+        if known_head is not None and head.seq < known_head.seq:
+            raise truncated(shard, head, known_head)
+        for again, first in repeats.found():
+            raise told_twice(again, first)
     return head
+
+
+def altered(shard: str, known: Head) -> AuditBroken:
+    """An entry is another than it was when it was last seen."""
+    return _broken(AuditFault.ALTERED, shard, known.seq, f"Its hash was {known.hash} when it was last seen.")
+
+
+def truncated(shard: str, head: Head, known: Head) -> AuditBroken:
+    """A chain ends at `head` that went up to `known`."""
+    return _broken(
+        AuditFault.TRUNCATED,
+        shard,
+        head.seq + 1,
+        f"Entries up to {known.seq} existed; it and all after it are gone.",
+    )
+
+
+def told_twice(again: Place, first: Place) -> AuditBroken:
+    """A second entry of one ceremony or act."""
+    where = "" if first[0] == again[0] else f" of shard {first[0]}"
+    return _broken(AuditFault.DUPLICATED, *again, f"Entry {first[1]}{where} is of the same ceremony or act.")
 
 
 def split_lines(segments: Iterable[bytes]) -> Iterator[bytes]:
@@ -151,23 +209,26 @@ def split_lines(segments: Iterable[bytes]) -> Iterator[bytes]:
         yield from segment.splitlines(keepends=True)
 
 
-def _read(line: bytes, shard: str, *, expected_seq: int) -> dict[str, Any]:
-    """The entry in a line, if the line is what was written. Raises AuditBroken."""
+def _read(line: bytes, shard: str, *, expected_seq: int) -> tuple[dict[str, Any], str]:
+    """The entry in a line, if the line is what was written, and the id of its subject. Raises AuditBroken."""
     if not line.endswith(b"\n"):
         raise _broken(AuditFault.TRUNCATED, shard, expected_seq, "Its line is cut short.")
     try:
-        entry = json.loads(line)
-        claimed, seq = entry["hash"], entry["seq"]
-        subject_of(entry)
-        content = {name: value for name, value in entry.items() if name != "hash"}
+        text = line[:-1].decode()
+        entry, _ = _decode(text)
+        if not line.isascii():
+            _check_domain(entry)
+        claimed = entry["hash"]
+        # One text for one entry, so that no other spelling passes. `hash` is never the last member: `prev` follows.
+        content = text.replace(f'"hash":"{claimed}",', "", 1).encode()
         intact = (
-            hashlib.sha256(canonical(content)).hexdigest() == claimed
-            and _encode(entry).encode()
-            == line[:-1]  # one text for one entry, so that no other spelling passes
-            and type(seq) is int
+            _encode(entry) == text
+            and sha256(content).hexdigest() == claimed
+            and type(entry["seq"]) is int
             and entry["prev"] is not None
         )
         of_this_shard = entry["shard"] == shard
+        subject = subject_of(entry)[1]
     except (ValueError, TypeError, KeyError, RecursionError):
         intact, of_this_shard = False, True
     if not intact:
@@ -176,8 +237,7 @@ def _read(line: bytes, shard: str, *, expected_seq: int) -> dict[str, Any]:
         )
     if not of_this_shard:
         raise _broken(AuditFault.INSERTED, shard, expected_seq, f"It belongs to shard {entry['shard']!r}.")
-    result: dict[str, Any] = entry
-    return result
+    return entry, subject
 
 
 def _out_of_order(entry: Mapping[str, Any], rest: Iterator[bytes], shard: str, head: Head) -> AuditBroken:

@@ -173,6 +173,18 @@ class EmbeddedStore:
 
         await self._committed(name, write)
 
+    async def appended(self, prefix: str) -> dict[str, tuple[Path, int]]:
+        """The append documents whose names begin with `prefix`: the file of each, and how many of its bytes count."""
+        found = {}
+        async for name in self.list(prefix):
+            try:
+                recorded = self._connection.execute(READ_LENGTH, (name,)).fetchone()
+            except sqlite3.Error as error:
+                raise _unavailable(name, error) from error
+            if recorded is not None:
+                found[name] = (self._directory / name, recorded[0])
+        return found
+
     def unrecorded(self, prefix: str) -> dict[str, int]:
         """Files under `prefix`, a whole directory, by how many bytes of each the store has not recorded.
 

@@ -14,6 +14,7 @@ The tree:
      ├── IssuerUnreachable      issuer_unreachable     no keys of an issuer's could be had: transient
      ├── SettingsError          settings_invalid       the settings are wrong; says all that is wrong with them
      ├── AuditBroken            audit_<kind>           the audit chain does not verify; says where
+     ├── CheckpointRefused      (a CheckpointFault)    a checkpoint or a proof of the audit is not one to rely on; says why
      ├── DirectoryUnavailable   directory_unreachable  the directory could not be asked: transient
      └── StoreError
           ├── AlreadyExists     already_exists         create: the name is taken
@@ -367,6 +368,7 @@ class AuditFault(StrEnum):
     INSERTED = "inserted"
     TRUNCATED = "truncated"
     DUPLICATED = "duplicated"
+    FORKED = "forked"
 
 
 class AuditBroken(PasskeysError):
@@ -378,6 +380,34 @@ class AuditBroken(PasskeysError):
         self.fault = fault
         self.shard = shard
         self.seq = seq
+
+
+class CheckpointFault(StrEnum):
+    """What can be wrong with a checkpoint of the audit trail, or with a proof. Stable: auditors' programs use them."""
+
+    TOO_LARGE = "checkpoint_too_large"
+    MALFORMED = "checkpoint_malformed"
+    KEY_UNKNOWN = "checkpoint_key_unknown"
+    SIGNATURE_INVALID = "checkpoint_signature_invalid"
+    ORIGIN_UNEXPECTED = "checkpoint_origin_unexpected"
+    MISSING = "checkpoint_missing"
+    UNCHAINED = "checkpoint_unchained"
+    SHRUNK = "checkpoint_shrunk"
+    FORKED = "checkpoint_forked"
+    ROOT_MISMATCH = "checkpoint_root_mismatch"
+    PROOF_MALFORMED = "proof_malformed"
+    PROOF_INVALID = "proof_invalid"
+
+
+class CheckpointRefused(PasskeysError):
+    """A checkpoint or a proof that proves nothing. `detail` says which one, and what to look at."""
+
+    code: CheckpointFault
+
+    def __init__(self, code: CheckpointFault, detail: str) -> None:
+        super().__init__(f"{code.value}: {detail}")
+        self.code = code
+        self.detail = detail
 
 
 class DirectoryUnavailable(PasskeysError):
