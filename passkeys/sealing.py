@@ -4,8 +4,8 @@ The text is staged, under compare-and-swap, before it is signed. So of two that 
 one that was signed and not written is written by the next run, as it was staged. A log that does not go on from what was
 sealed is not signed: AuditBroken.
 
-    sealing        {"v", "text": of the newest checkpoint, staged, "peaks": of its tree, in hex,
-                    "ends": {shard: [segment's document, position behind its last sealed entry]}}
+    sealing/state.json   {"v", "text": of the newest checkpoint, staged, "peaks": of its tree, in hex,
+                          "ends": {shard: [segment's document, position behind its last sealed entry]}}
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from passkeys.merkle import Tree, leaf_hash
 from passkeys.notes import VerifierKey, signed_note, split_note
 from passkeys.store import Store
 
-STATE = "sealing"
+STATE = "sealing/state.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ CONTAINERS: Mapping[str, str] = {
     "signing-keys": "service",
     "decoys": "service",
     "leavers": "service",
+    "sealing": "service",
     # Append documents alone, so that the container can be made immutable.
     "audit": "audit",
 }
