@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import ssl
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -17,13 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from passkeys import audit, cli_keys, cli_metadata, cli_storage, recoveries, tickets
+from passkeys import cli_audit, cli_keys, cli_metadata, cli_storage, recoveries, tickets
 from passkeys.directories.asking import Sender
 from passkeys.directories.configuration import Surroundings, load_directory
-from passkeys.embedded import EmbeddedStore
 from passkeys.errors import (
-    AuditBroken,
-    AuditFault,
     DirectoryUnavailable,
     KeysUnavailable,
     SettingsError,
@@ -37,7 +33,6 @@ from passkeys.world import is_made, open_keys, opened_store
 
 # Whoever finds an old link may enrol as its person: links for ever are not made.
 MAX_TICKET_SECONDS = 30 * 86_400
-_HEAD = re.compile(r"([0-9]{2}):([0-9]{1,15}):([0-9a-f]{64})\Z")
 
 
 def main(
@@ -51,6 +46,8 @@ def main(
     arguments = _parser().parse_args(argv)
     if (arguments.command, arguments.action) == ("metadata", "check"):
         return cli_metadata.check(arguments, now=clock())
+    if cli_audit.is_offline(arguments):
+        return cli_audit.run_offline(arguments)
     try:
         settings = load(environ)
         if arguments.state is not None:
@@ -63,7 +60,7 @@ def main(
             "metadata": lambda: cli_metadata.forget(settings),
             "storage": lambda: cli_storage.run(arguments, settings),
             "keys": lambda: _keys(settings, arguments, clock),
-            "audit": lambda: _verify_audit(settings, arguments),
+            "audit": lambda: _audit(settings, arguments),
         }
         return asyncio.run(commands[arguments.command]())
     except SettingsError as error:
@@ -108,26 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     cli_keys.add_commands(commands, state)
     cli_storage.add_commands(commands, state)
 
-    trail = commands.add_parser("audit", help="the audit trail").add_subparsers(dest="action", required=True)
-    verify = trail.add_parser(
-        "verify", parents=[state], help="check every chain; exit 1 and say where if one is broken"
-    )
-    verify.add_argument(
-        "--head",
-        action="append",
-        default=[],
-        type=_head,
-        metavar="SHARD:SEQ:HASH",
-        help="a head that an earlier run printed: the chain must still reach it, unchanged",
-    )
+    cli_audit.add_commands(commands, state)
     return parser
-
-
-def _head(text: str) -> tuple[str, audit.Head]:
-    match = _HEAD.match(text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not SHARD:SEQ:HASH as `audit verify` prints it")
-    return match[1], audit.Head(int(match[2]), match[3])
 
 
 async def _issue_ticket(
@@ -179,6 +158,13 @@ async def _keys(settings: Settings, arguments: argparse.Namespace, clock: Callab
         return await cli_keys.run(arguments, settings, store, open_keys(settings.keys), clock=clock)
 
 
+async def _audit(settings: Settings, arguments: argparse.Namespace) -> int:
+    if not is_made(settings):
+        return _no_store(settings)
+    async with opened_store(settings) as store:
+        return await cli_audit.run(arguments, store)
+
+
 async def _verify_recoveries(settings: Settings) -> int:
     if not is_made(settings):
         return _no_store(settings)
@@ -218,61 +204,6 @@ async def _judge_recovery(store: Store, name: str) -> tuple[bool, str]:
         (credential.public_key, credential.person) == (confirmation.public_key, confirmation.by)
     )
     return same and recoveries.is_proven(recovery), told
-
-
-async def _verify_audit(settings: Settings, arguments: argparse.Namespace) -> int:
-    if not is_made(settings):
-        return _no_store(settings)
-    known_heads: dict[str, audit.Head] = dict(arguments.head)
-    if len(known_heads) < len(arguments.head):
-        return _fail(2, "--head names a shard twice. Give one head for each shard, the latest.")
-    broken = False
-    async with opened_store(settings) as store:
-        segments: dict[str, list[str]] = {shard: [] for shard in known_heads}
-        async for name in store.list("audit/"):
-            segments.setdefault(name.split("/")[1], []).append(name)
-        for shard, names in sorted(segments.items()):
-            try:
-                head = await _verify_shard(store, shard, names, known_heads.get(shard))
-            except AuditBroken as error:
-                broken = True
-                print(f"BROKEN  {error}")
-            else:
-                print(f"intact  shard {shard}: {head.seq + 1} entries, head {shard}:{head.seq}:{head.hash}")
-        # An append blob holds what was appended and no more.
-        unrecorded = store.unrecorded("audit") if isinstance(store, EmbeddedStore) else {}
-        for name, size in unrecorded.items():
-            broken = True
-            print(f"BROKEN  {name}: {size} bytes that the store has not recorded.")
-    if broken:
-        return _fail(
-            1,
-            "The audit trail is not what was written. Keep this store as it is, and compare it with a copy.",
-        )
-    if not segments:
-        print("Nothing is recorded yet.")
-        return 0
-    print("Every chain is intact. Keep the heads: `--head` proves later that nothing was cut off the end.")
-    return 0
-
-
-async def _verify_shard(
-    store: Store, shard: str, names: Sequence[str], known_head: audit.Head | None
-) -> audit.Head:
-    """The head of a shard's chain. Raises AuditBroken, also when the store itself remembers more than is there."""
-    texts, cut = [], None
-    for name in names:
-        try:
-            document = await store.get(name)
-        except StoreDamaged as damaged:
-            texts.append(damaged.data)
-            cut = damaged
-        else:
-            texts.append(document.data if document else b"")
-    head = audit.verify(audit.split_lines(texts), shard=shard, known_head=known_head)
-    if cut is not None:
-        raise AuditBroken(AuditFault.TRUNCATED, shard=shard, seq=head.seq + 1, detail=str(cut))
-    return head
 
 
 def _duration(seconds: int) -> str:

@@ -50,7 +50,7 @@ class Repeats:
             self._spill()
 
     def found(self) -> Iterator[tuple[Place, Place]]:
-        """Each entry whose subject another has too, and the first of these, in order of shards and numbers."""
+        """Each entry whose subject another has too, and the first of these; in no order."""
         self._records.sort()
         last = b""
         for record in heapq.merge(self._records, *map(_records, self._files)):

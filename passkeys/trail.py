@@ -144,6 +144,8 @@ def check(
                 walk.shard(shard).known[head.seq] = _Known(head, checkpoint)
         for shard, head in (known_heads or {}).items():
             walk.shard(shard).known[head.seq] = _Known(head, None)
+        if keys and not trail.checkpoints and not kept:
+            walk.faults.append(CheckpointRefused(CheckpointFault.MISSING, "There is no checkpoint."))
         if keys:
             _check_checkpoints(walk, trail.checkpoints, keys, {one.number: one for one in kept})
         sealed = walk.entries
@@ -151,7 +153,7 @@ def check(
             if not one.broken:
                 with _whole(walk, one):
                     walk.follow(one, None)
-        for again, first in islice(repeats.found(), _MAX_REPEATS):
+        for again, first in sorted(islice(repeats.found(), _MAX_REPEATS)):
             walk.faults.append(told_twice(again, first))
     return Report(
         heads={one.name: one.head for one in walk.shards()},

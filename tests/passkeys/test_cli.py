@@ -104,7 +104,7 @@ def trail(state: Path, counts: dict[str, int]) -> None:
         for shard, count in counts.items():
             head, ends = EMPTY, {"2026-01-01": 0, "2026-01-02": 0}
             for number in range(count):
-                line, head = sealed(content(number), shard=shard, head=head)
+                line, head = sealed(content(100 * int(shard) + number), shard=shard, head=head)
                 day = "2026-01-01" if number < count // 2 else "2026-01-02"
                 ends[day] = await store.append(
                     f"audit/{shard}/{day}.jsonl", line.encode() + b"\n", position=ends[day]
