@@ -24,6 +24,7 @@ from activities.record_credential import record_credential
 from activities.record_recovery import record_recovery
 from activities.redeem_recovery import redeem_recovery
 from activities.resolve_claims import resolve_claims
+from activities.seal_audit import seal_audit
 from activities.turn_keys import turn_keys
 from activities.verify_authentication import verify_authentication
 from activities.verify_registration import verify_registration
@@ -39,6 +40,7 @@ from orchestrators.recover_account import recover_account
 from orchestrators.refresh_metadata import refresh_metadata
 from orchestrators.register_passkey import register_passkey
 from orchestrators.rotate_keys import rotate_keys
+from orchestrators.seal_audit_trail import seal_audit_trail
 from passkeys.settings import load
 from passkeys.world import bind, open_world
 from starters.application_sessions import session_of_application, sessions
@@ -79,6 +81,7 @@ from starters.timers import (
     SWEEP_SCHEDULE,
     USED_TOKENS_SCHEDULE,
     start_audit_flush,
+    start_audit_seal,
     start_first_metadata_refresh,
     start_key_rotation,
     start_metadata_refresh,
@@ -106,6 +109,7 @@ for orchestrator in (
     end_access,
     issue_recovery_ticket,
     flush_audit,
+    seal_audit_trail,
     refresh_metadata,
     rotate_keys,
 ):
@@ -129,6 +133,7 @@ for activity in (
     find_leaver,
     end_sessions,
     append_audit,
+    seal_audit,
     load_metadata,
     judge_credentials,
     turn_keys,
@@ -201,6 +206,7 @@ for route, page in (
 for schedule, timer in (
     (settings.audit_flush_schedule, start_audit_flush),
     (AUDIT_WATCH_SCHEDULE, watch_audit),
+    (settings.audit_seal_schedule, start_audit_seal),
     (SWEEP_SCHEDULE, sweep_rate_limiters),
     (SWEEP_SCHEDULE, sweep_shown_once),
     (USED_TOKENS_SCHEDULE, sweep_used_tokens),

@@ -27,6 +27,7 @@ from passkeys.errors import (
     StoreError,
 )
 from passkeys.holdings import is_credential_id, record_of
+from passkeys.sealing_keys import origin_of
 from passkeys.settings import Settings, load
 from passkeys.store import Store
 from passkeys.world import is_made, open_keys, opened_store
@@ -162,6 +163,9 @@ async def _audit(settings: Settings, arguments: argparse.Namespace) -> int:
     if not is_made(settings):
         return _no_store(settings)
     async with opened_store(settings) as store:
+        if arguments.action == "key":
+            origin = origin_of(settings.issuer)
+            return await cli_audit.run_key(arguments, store, open_keys(settings.keys), origin=origin)
         return await cli_audit.run(arguments, store)
 
 

@@ -19,7 +19,9 @@ from passkeys import audit, log_proofs, trail
 from passkeys.checkpoints import Checkpoint, open_checkpoint, read_checkpoint
 from passkeys.embedded import EmbeddedStore
 from passkeys.errors import AuditBroken, CheckpointRefused
+from passkeys.key_home import KeyHome
 from passkeys.notes import VerifierKey, read_keys, split_note
+from passkeys.sealing_keys import add_key, sealing_keys
 from passkeys.store import Store
 
 _HEAD = re.compile(r"([0-9]{2}):([0-9]{1,15}):([0-9a-f]{64})\Z")
@@ -66,6 +68,10 @@ def add_commands(commands: Any, state: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--since", type=Path, metavar="FILE", help="prove that the trail goes on from this checkpoint instead"
     )
+    key = actions.add_parser(
+        "key", parents=[state], help="print the public keys that checkpoints are signed by, for --key"
+    )
+    key.add_argument("--new", action="store_true", help="make another one first: it signs from now on")
     check = actions.add_parser("check", help="check such a file; exit 1 if it proves nothing")
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--key", type=Path, required=True, metavar="FILE", help="the public keys")
@@ -96,6 +102,17 @@ async def run(arguments: argparse.Namespace, store: Store) -> int:
         copied = await trail.copy_trail(store, Path(folder))
         # An append blob holds what was appended and no more.
         return _told(lambda: _run(arguments, copied, {}))
+
+
+async def run_key(arguments: argparse.Namespace, store: Store, keys: KeyHome, *, origin: str) -> int:
+    """Print the keys; the first one is made if there is none. Raises StoreError, KeysUnavailable."""
+    if arguments.new:
+        found = await add_key(store, keys, origin=origin)
+    else:
+        found = await sealing_keys(store, keys, origin=origin)
+    for verifier in found.verifiers:
+        print(verifier)
+    return 0
 
 
 def _told(action: Callable[[], int]) -> int:

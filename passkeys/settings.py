@@ -111,6 +111,7 @@ class Settings:
     limit_global_shards: int
     audit_shards: int
     audit_flush_schedule: str
+    audit_seal_schedule: str
     audit_backlog: int
     ticket_seconds: int
     session_seconds: int
@@ -519,6 +520,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_LIMIT_GLOBAL_SHARDS", "limit_global_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_SHARDS", "audit_shards", "4", _integer(1, 64)),
     Setting("PASSKEYS_AUDIT_FLUSH_SCHEDULE", "audit_flush_schedule", "*/2 * * * * *", _schedule),
+    Setting("PASSKEYS_AUDIT_SEAL_SCHEDULE", "audit_seal_schedule", "0 5 * * * *", _schedule),
     Setting("PASSKEYS_AUDIT_BACKLOG", "audit_backlog", "2000", _integer(100, 10_000)),
     Setting("PASSKEYS_TICKET_SECONDS", "ticket_seconds", "86400", _integer(60, 2_592_000)),
     Setting("PASSKEYS_SESSION_SECONDS", "session_seconds", "900", _integer(60, 3_600)),

@@ -20,6 +20,7 @@ from starters.views import instant
 from starters.waiting import is_finished
 
 FLUSH_INSTANCE = "audit-flush"
+SEAL_INSTANCE = "audit-seal"
 METADATA_INSTANCE = "metadata-refresh"
 KEYS_INSTANCE = "key-rotation"
 AUDIT_WATCH_SCHEDULE = "0 * * * * *"
@@ -45,6 +46,11 @@ async def start_audit_flush(world: World, timer: TimerRequest, client: Any) -> N
     if not waiting:
         return
     await _start_single(client, "flush_audit", FLUSH_INSTANCE, {"v": 1, "shards": waiting})
+
+
+async def start_audit_seal(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
+    """Start the one sealing of the trail: it finds out itself whether there is something new."""
+    await _start_single(client, "seal_audit_trail", SEAL_INSTANCE, {"v": 1})
 
 
 async def watch_audit(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001

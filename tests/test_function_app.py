@@ -70,6 +70,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "end_access",
         "issue_recovery_ticket",
         "flush_audit",
+        "seal_audit_trail",
         "refresh_metadata",
         "rotate_keys",
     }
@@ -77,6 +78,7 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
     assert named(functions, "timerTrigger") == {
         "start_audit_flush",
         "watch_audit",
+        "start_audit_seal",
         "sweep_rate_limiters",
         "sweep_families",
         "sweep_shown_once",
@@ -97,7 +99,7 @@ def test_every_name_that_orchestrators_use_is_registered(functions: dict[str, di
         re.findall(r'(?:call\(|call_activity\(\s*|activity=|issue=|verify=|record=)"(\w+)"', text)
     )
     entities = set(re.findall(r'EntityId\("(\w+)"', text))
-    assert len(activities) == 17
+    assert len(activities) == 18
     assert activities <= named(functions, "activityTrigger")
     assert entities == named(functions, "entityTrigger")
 

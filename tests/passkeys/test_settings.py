@@ -116,6 +116,7 @@ WRONG = {
     "PASSKEYS_LIMIT_GLOBAL": ["600 / 60"],
     "PASSKEYS_LIMIT_GLOBAL_SHARDS": ["0", "65"],
     "PASSKEYS_AUDIT_SHARDS": ["0", "65"],
+    "PASSKEYS_AUDIT_SEAL_SCHEDULE": ["* * * * *", "hourly"],
     "PASSKEYS_AUDIT_BACKLOG": ["99", "10001", "many"],
     "PASSKEYS_AUDIT_FLUSH_SCHEDULE": ["* * * * *", "every 2 seconds", "* * * * * * *"],
     "PASSKEYS_TICKET_SECONDS": ["59", "2592001"],
