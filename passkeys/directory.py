@@ -27,10 +27,15 @@ ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z")
 
 
 class PersonStatus(StrEnum):
-    """Whether a person may sign in."""
+    """Whether a person may sign in.
+
+    `locked`: not just now, since somebody has guessed at their password there too often. Anybody can cause that: who is
+    locked is not let in, and loses nothing.
+    """
 
     ACTIVE = "active"
     DISABLED = "disabled"
+    LOCKED = "locked"
 
 
 @dataclass(frozen=True, slots=True)

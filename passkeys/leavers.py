@@ -43,10 +43,10 @@ class Leaver:
 
 
 def leaving_of(person: Person | None) -> Leaving | None:
-    """Why the person may not come in, by the directory's answer; None: they may."""
+    """Why the person's access is to end, by the directory's answer; None: it is not, though they may be locked just now."""
     if person is None:
         return Leaving.UNKNOWN
-    return None if person.status is PersonStatus.ACTIVE else Leaving.DISABLED
+    return Leaving.DISABLED if person.status is PersonStatus.DISABLED else None
 
 
 async def find_leaver(world: World, person: str) -> Leaver | None:

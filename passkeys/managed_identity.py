@@ -27,6 +27,8 @@ class Token(Protocol):
 
 
 RENEWED_BEFORE = 300
+# The platform has its own ends, for each of its tries; this is for all of them.
+LONGEST_SECONDS = 30.0
 # One of these is there wherever Azure gives the app an identity: App Service and Functions; Arc; Cloud Shell.
 _ENDPOINTS = ("IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT")
 
@@ -54,21 +56,27 @@ def tokens_of(credential: Any, *, now: Callable[[], float] = time.time) -> Token
     from azure.core.exceptions import AzureError
 
     known: dict[str, Any] = {}
-    asking: dict[str, asyncio.Lock] = {}
+    asking: dict[tuple[str, str | None], asyncio.Task[Any]] = {}
 
     async def token(scope: str, *, refused: str | None = None, claims: str | None = None) -> str:
-        async with asking.setdefault(scope, asyncio.Lock()):
-            kept = known.get(scope)
-            # Another may have had the refused one replaced already.
-            if kept is None or kept.token == refused or kept.expires_on - RENEWED_BEFORE <= now():
-                known.pop(scope, None)
-                kept = known[scope] = await asked(scope, claims)
-            found: str = kept.token
-            return found
+        kept: Any = known.get(scope)
+        # Another may have had the refused one replaced already.
+        if kept is None or kept.token == refused or kept.expires_on - RENEWED_BEFORE <= now():
+            task = asking.get((scope, claims))
+            if task is None or task.done():
+                task = asking[scope, claims] = asyncio.create_task(asked(scope, claims))
+                # Whoever waits is told; if nobody does any more, nobody need be.
+                task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            # Who gives up waiting ends it for nobody: the platform may need longer than one of them has.
+            kept = await asyncio.shield(task)
+        found: str = kept.token
+        return found
 
     async def asked(scope: str, claims: str | None) -> Any:
         try:
-            return await credential.get_token(scope, **({"claims": claims} if claims else {}))
+            async with asyncio.timeout(LONGEST_SECONDS):
+                known[scope] = await credential.get_token(scope, **({"claims": claims} if claims else {}))
+            return known[scope]
         except (AzureError, OSError, ValueError) as error:
             # The message may quote what the endpoint answered; its class says enough.
             raise IdentityUnavailable(

@@ -30,20 +30,11 @@ class Possession:
     at: datetime
 
 
-async def proof_of_possession(world: World, req: HttpRequest, application: Application) -> str | None:
-    """The thumbprint of the key that the request's DPoP proof is by, taken once; None: there is no proof, and none is needed.
+async def possession_of(world: World, req: HttpRequest, application: Application) -> Possession | None:
+    """The request's DPoP proof, judged and not yet taken; None: there is none, and none is needed.
 
     Raises OAuthError: invalid_dpop_proof, use_dpop_nonce. And StoreUnavailable, KeysUnavailable.
     """
-    found = await possession_of(world, req, application)
-    if found is None:
-        return None
-    await take(world, found)
-    return found.jkt
-
-
-async def possession_of(world: World, req: HttpRequest, application: Application) -> Possession | None:
-    """The proof, judged and not yet taken; None and errors as above."""
     proof = req.headers.get("dpop")
     if proof is None:
         if application.dpop_required:

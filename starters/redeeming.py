@@ -18,7 +18,7 @@ from passkeys.authorization import Authorization
 from passkeys.ceremony import Outcome
 from passkeys.world import World
 from starters.oauth import OAuthError
-from starters.possession import next_nonce, proof_of_possession
+from starters.possession import Possession, next_nonce, possession_of
 from starters.problems import RefusedError
 from starters.sessions import verifier_of
 from starters.token import tokens_for
@@ -37,7 +37,7 @@ class Redeemer:
     application: Application
     ceremony_id: str
     verifier: str
-    jkt: str | None
+    shown: Possession | None
 
     async def response(self, status: Any) -> HttpResponse:
         """The outcome, with the tokens if there are any. Raises what POST /token answers with 503."""
@@ -51,7 +51,7 @@ class Redeemer:
     async def _tokens(self) -> Mapping[str, Any] | None:
         form = {"code": self.ceremony_id, "code_verifier": self.verifier}
         try:
-            return await tokens_for(self.world, self.client, self.application, form, self.jkt)
+            return await tokens_for(self.world, self.client, self.application, form, self.shown)
         except OAuthError as refused:
             log.warning("not_redeemed %s", refused.code)
             return None
@@ -74,6 +74,7 @@ async def redeemer_of(world: World, req: HttpRequest, client: Any, ceremony_id: 
             "request_malformed",
             "`redeem` is for a public application that has started this sign-in itself, without a `redirect_uri`.",
         )
-    jkt = await proof_of_possession(world, req, application)
+    # Not yet taken: an answer that is none burns nothing, can be sent without end, and is not to be written down each time.
+    shown = await possession_of(world, req, application)
     verifier = verifier_of(req.headers.get("authorization", ""))
-    return Redeemer(world, client, application, ceremony_id, verifier, jkt)
+    return Redeemer(world, client, application, ceremony_id, verifier, shown)

@@ -101,13 +101,14 @@ async def _by_code(asked: _Request) -> Mapping[str, Any]:
 
 
 async def tokens_for(
-    world: World, client: Any, application: Application, form: Form, jkt: str | None
+    world: World, client: Any, application: Application, form: Form, shown: Possession | None
 ) -> Mapping[str, Any]:
     """What the application has for a code, with its parameters in `form`; the caller has seen who asks.
 
     Raises OAuthError, and DirectoryUnavailable, StoreUnavailable, KeysUnavailable, AuditUnavailable.
     """
-    return await _by_code(_Request(world, client, application, form, jkt))
+    jkt = None if shown is None else shown.jkt
+    return await _by_code(_Request(world, client, application, form, jkt, shown))
 
 
 async def _sign_in(client: Any, code: str) -> SignIn:

@@ -126,7 +126,9 @@ class Asking:
             self.failed()
             raise
         else:
-            self._failures, self._closed_until = 0, 0.0
+            # One that was asked before it was closed says nothing of whether it is back.
+            if probe or not self.in_doubt:
+                self._failures, self._closed_until = 0, 0.0
             return answer
         finally:
             if probe:
@@ -219,7 +221,7 @@ def pause_of(answer: Answer) -> float | None:
         return float(seconds)
     try:
         wait = parsedate_to_datetime(told) - parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, wait.total_seconds())
 
@@ -269,7 +271,10 @@ class Sender:
             ssl=True if self._tls is None else self._tls,
             allow_redirects=False,
         ) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
+            headers = {
+                name.lower(): ", ".join(response.headers.getall(name))  # RFC 9110 §5.3
+                for name in response.headers
+            }
             received = bytearray()
             async for chunk in response.content.iter_chunked(16 * 1024):
                 received += chunk

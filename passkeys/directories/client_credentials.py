@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,10 @@ from passkeys.response import encode_base64url
 
 ASSERTION_SECONDS = 120
 RENEWED_BEFORE = 60
+# How long a token is kept at most, and where it is not said.
+LONGEST_LIFE, UNSAID_LIFE = 86_400, 300
+# What a header can hold of one (RFC 6750 §2.1).
+_B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*\Z")
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
@@ -85,16 +90,20 @@ class ClientCredentials:
             headers["DPoP"] = self._proof(method, url, token=token.text)
         return headers
 
-    def heard(self, url: str, answer: Answer) -> bool:
-        """Take what an answer says about tokens; whether asking again may help: a nonce is told, or a token has ended early."""
+    def heard(self, url: str, answer: Answer, *, shown: str | None = None) -> bool:
+        """Take what an answer says about tokens; whether asking again may help: a nonce is told, or a token has ended early.
+
+        `shown`: the token that was asked with. Another one may be there by now, and is not to go for this one's refusal.
+        """
         if (nonce := answer.headers.get("dpop-nonce")) is not None:
             known, self._nonces[_origin(url)] = self._nonces.get(_origin(url)), nonce
             if answer.status in (400, 401) and known != nonce:
                 return True
-        if answer.status == 401 and self._token is not None:
+        if answer.status != 401 or shown is None:
+            return False
+        if self._token is not None and self._token.text == shown:
             self._token = None
-            return True
-        return False
+        return True
 
     async def _get(self) -> _Token:
         client = self._client
@@ -108,11 +117,10 @@ class ClientCredentials:
             if error in {"invalid_dpop_proof", "use_dpop_nonce"} and not self._demands_proof:
                 self._demands_proof = True
                 continue
-            if answer.status == 200 and isinstance(body.get("access_token"), str):
+            text = body.get("access_token")
+            if answer.status == 200 and isinstance(text, str) and _B64TOKEN.match(text):
                 kind = "DPoP" if str(body.get("token_type", "")).lower() == "dpop" else "Bearer"
-                seconds = body.get("expires_in")
-                life = seconds if isinstance(seconds, int) and not isinstance(seconds, bool) else 300
-                self._token = _Token(body["access_token"], kind, self._now() + life)
+                self._token = _Token(text, kind, self._now() + _life(body.get("expires_in")))
                 return self._token
             raise misconfigured(
                 self._asking.name, f"no token for client {client.client_id}: status {answer.status} {error}"
@@ -172,17 +180,27 @@ async def authorized(
 
     Raises DirectoryExhausted, DirectoryMisconfigured: 401 or 403 all the same, or what no right request gets.
     """
+    shown: str | None = None
 
     async def question() -> Question:
-        return Question(method, url, await credentials.headers(method, url))
+        nonlocal shown
+        headers = await credentials.headers(method, url)
+        shown = headers["Authorization"].partition(" ")[2]
+        return Question(method, url, headers)
 
     answer = await asking.ask(question)
-    if credentials.heard(url, answer):
+    if credentials.heard(url, answer, shown=shown):
         answer = await asking.ask(question)
-        credentials.heard(url, answer)
+        credentials.heard(url, answer, shown=shown)
     if answer.status not in (200, 404):
         raise misconfigured(asking.name, f"status {answer.status}: see what the client may do there")
     return answer
+
+
+def _life(seconds: object) -> int:
+    """How long a token is kept, by what is said of it: as a whole number of seconds, or it is not believed."""
+    is_number = isinstance(seconds, int) and not isinstance(seconds, bool)
+    return max(0, min(int(seconds), LONGEST_LIFE)) if is_number else UNSAID_LIFE  # type: ignore[call-overload]
 
 
 def _origin(url: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -68,13 +69,14 @@ class OktaDirectory:
         if _is_unknown(user) or user_id == _NOBODY:
             return None
         body = user.body if isinstance(user.body, dict) else {}
-        if body.get("id") != user_id or body.get("status") not in STATUSES:
+        status = text(body.get("status"))
+        if body.get("id") != user_id or status not in STATUSES:
             raise DirectoryExhausted("okta: the answer is about nobody who was asked for.")
         profile = body["profile"] if isinstance(body.get("profile"), dict) else {}
         return Person(
             id=user_id,
             display_name=_display_name(profile) or user_id,
-            status=PersonStatus.ACTIVE if body["status"] in self.active else PersonStatus.DISABLED,
+            status=_status(status, self.active),
             claims={"roles": roles_of(self.roles, groups)},
             username=text(profile.get("login")),
         )
@@ -101,9 +103,22 @@ class OktaDirectory:
             if following is None:
                 return frozenset(found)
             url = following[1]
-            if urlsplit(url)[:2] != urlsplit(self.org)[:2]:
+            if not _is_at(self.org, url):
                 raise misconfigured("okta", "the next page of groups is at another host")
         raise misconfigured("okta", f"more than {MAX_PAGES * PAGE} groups: map roles to fewer")
+
+
+def _status(status: str, active: AbstractSet[str]) -> PersonStatus:
+    if status in active:
+        return PersonStatus.ACTIVE
+    return PersonStatus.LOCKED if status == "LOCKED_OUT" else PersonStatus.DISABLED
+
+
+def _is_at(org: str, url: str) -> bool:
+    try:
+        return urlsplit(url)[:2] == urlsplit(org)[:2]
+    except ValueError:  # such as half an IPv6 address
+        return False
 
 
 def by_reset(clock: Callable[[], datetime]) -> Callable[[Answer], Answer]:

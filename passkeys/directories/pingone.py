@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from passkeys.directories.asking import Asking, in_time
+from passkeys.directories.asking import Asking, in_time, misconfigured
 from passkeys.directories.client_credentials import ClientCredentials, authorized
 from passkeys.directories.reading import GUID, NIL_GUID, is_unknown, roles_of, text
 from passkeys.directory import IdentityKey, Person, PersonStatus
@@ -46,7 +46,7 @@ class PingOneDirectory:
         return Person(
             id=user_id,
             display_name=_display_name(body) or user_id,
-            status=PersonStatus.ACTIVE if _may_sign_in(body) else PersonStatus.DISABLED,
+            status=_status(body),
             claims={"roles": roles_of(self.roles, {group for group in groups if isinstance(group, str)})},
             username=text(body.get("username")),
         )
@@ -58,10 +58,20 @@ class PingOneDirectory:
         return identity.subject if GUID.match(identity.subject) else None
 
 
-def _may_sign_in(body: Mapping[str, Any]) -> bool:
-    """Enabled, and the account neither locked nor barred. What is not said is not so."""
+def _status(body: Mapping[str, Any]) -> PersonStatus:
+    """Active, if the user is enabled and the account neither locked nor barred. Raises DirectoryMisconfigured if it is not said.
+
+    Who is disabled loses their passkeys: by PingOne's word alone.
+    """
     account = body["account"] if isinstance(body.get("account"), dict) else {}
-    return body["enabled"] and account.get("canAuthenticate") is True and account.get("status") == "OK"
+    status, may = text(account.get("status")), account.get("canAuthenticate")
+    if not body["enabled"]:
+        return PersonStatus.DISABLED
+    if status is None or not isinstance(may, bool):
+        raise misconfigured("pingone", "a user whose account does not say whether they may sign in")
+    if status == "LOCKED":
+        return PersonStatus.LOCKED
+    return PersonStatus.ACTIVE if may and status == "OK" else PersonStatus.DISABLED
 
 
 def _display_name(body: Mapping[str, Any]) -> str | None:

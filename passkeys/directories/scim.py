@@ -53,12 +53,15 @@ class ScimDirectory:
         groups = body.get("groups", [])
         if body.get("id") != user_id or not isinstance(groups, list):
             raise DirectoryExhausted("scim: the answer is about nobody who was asked for.")
+        active = body.get("active")
+        if not isinstance(active, bool):
+            # RFC 7643 §4.1.1 leaves to the service whether it is there. Who is disabled loses their passkeys: by its word alone.
+            raise misconfigured("scim", "a user of whom it is not said whether they are `active`")
         having = {str(group.get("value")) for group in groups if isinstance(group, dict)}
         return Person(
             id=user_id,
             display_name=text(body.get("displayName")) or text(body.get("userName")) or user_id,
-            # RFC 7643 §4.1.1 leaves to the service what `active` means, and whether it is there. What is not said is not so.
-            status=PersonStatus.ACTIVE if body.get("active") is True else PersonStatus.DISABLED,
+            status=PersonStatus.ACTIVE if active else PersonStatus.DISABLED,
             claims={"roles": roles_of(self.roles, having)},
             username=text(body.get("userName")),
         )

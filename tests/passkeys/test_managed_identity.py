@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiohttp import web
 
+from passkeys import managed_identity
 from passkeys.managed_identity import IdentityUnavailable, credential_of, tokens_of
 
 
@@ -103,3 +107,40 @@ def test_outside_azure_it_is_who_is_signed_in_to_the_command_line() -> None:
     assert type(credential_of(None, {})).__name__ == "AzureCliCredential"
     for environ in ({"IDENTITY_ENDPOINT": "x"}, {"WEBSITE_INSTANCE_ID": "x"}):
         assert type(credential_of(None, environ)).__name__ == "ManagedIdentityCredential"
+
+
+async def test_who_gives_up_waiting_ends_it_for_nobody() -> None:
+    """A platform that takes longer than a directory's try has: the token comes all the same, once, and the next has it."""
+    given, asked = asyncio.Event(), []
+
+    class Slow:
+        async def get_token(self, scope: str) -> Any:
+            asked.append(scope)
+            await given.wait()
+            return SimpleNamespace(token="t-1", expires_on=10_000)
+
+    token = tokens_of(Slow(), now=lambda: 0)
+
+    async def impatient() -> str:
+        async with asyncio.timeout(0):
+            return await token("scope")
+
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await impatient()
+    given.set()
+    assert await asyncio.gather(token("scope"), token("scope")) == ["t-1", "t-1"]
+    assert asked == ["scope"]
+
+
+async def test_a_platform_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And asked again by the next."""
+
+    class Never:
+        async def get_token(self, scope: str) -> Any:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(managed_identity, "LONGEST_SECONDS", 0.01)
+    for _ in range(2):
+        with pytest.raises(IdentityUnavailable, match="TimeoutError"):
+            await tokens_of(Never())("scope")

@@ -10,11 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from azure.functions import HttpResponse
+from azure.functions import HttpRequest, HttpResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from passkeys import once
+from passkeys.applications import Application
 from passkeys.dpop import thumbprint
 from passkeys.errors import StoreUnavailable
 from passkeys.world import World
@@ -25,7 +26,7 @@ from starters.oauth import (
     form_of,
     oauth_response,
 )
-from starters.possession import next_nonce, proof_of_possession
+from starters.possession import next_nonce, possession_of, take
 from tests.passkeys.key_homes import MemoryKeys
 from tests.passkeys.proofs import proof
 from tests.passkeys.tokens import EC, ED, jwk
@@ -157,6 +158,13 @@ async def test_an_assertion_is_taken_once(shops: World) -> None:
     same = assertion(shops, "batch", jti="x"), assertion(shops, "shop-api", jti="x")
     for form in same:
         assert await client_of(shops, post("/token", form), form)
+
+
+async def proof_of_possession(world: World, asked: HttpRequest, application: Application) -> str | None:
+    """The thumbprint of the key that a proof is by, taken."""
+    found = await possession_of(world, asked, application)
+    await take(world, found)
+    return None if found is None else found.jkt
 
 
 async def test_a_proof_gives_the_keys_thumbprint_once(shops: World) -> None:

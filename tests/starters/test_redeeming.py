@@ -129,6 +129,17 @@ async def test_who_has_not_started_it_has_neither(shops: World, client: FakeClie
     assert not handed_over(client)
 
 
+async def test_what_burns_nothing_is_not_written_down(shops: World, client: FakeClient) -> None:
+    """Another verifier, or an answer that is none, can be sent without end: no proof of such a request is remembered."""
+    await answer(shops, client, verifier="w" * 43)
+    headers = {"authorization": f"Ceremony {AUTHENTICATION}:{VERIFIER}", **await dpop(shops, PATH)}
+    asked = request("POST", f"{PATH}?redeem=true", {}, headers=headers, route={"id": AUTHENTICATION})
+    assert body_of(await ceremony_response(shops, asked, client))["code"] == "response_malformed"
+    assert [name async for name in shops.store.list("proofs/")] == []
+    assert body_of(await answer(shops, client))["tokens"]
+    assert len([name async for name in shops.store.list("proofs/")]) == 1
+
+
 async def test_an_outcome_without_tokens_is_an_outcome(shops: World, client: FakeClient) -> None:
     """Refused at redemption, or not completed at all: the outcome all the same."""
     waits(client, acr_values=["phrh"])

@@ -85,6 +85,12 @@ def made(*answers: Any) -> tuple[Asking, Scripted, Time]:
         ([throttled("Wed, 21 Oct 2026 07:28:00 GMT")], 200, 2, [0.1]),
         ([throttled("Wed, 21 Oct 2026 07:28:02 GMT", date="Wed, 21 Oct 2026 07:28:00 GMT")], 200, 2, [2.0]),
         ([throttled("Wed, 21 Oct 2026 07:28:00 GMT", date="Wed, 21 Oct 2026 07:28:05 GMT")], 200, 2, [0.0]),
+        (
+            [throttled("Wed, 21 Oct 2026 07:28:00 +99999999999999", date="Wed, 21 Oct 2026 07:28:00 GMT")],
+            200,
+            2,
+            [0.1],
+        ),
         ([throttled("Wed, 21 Oct 2026 07:28:00 -0000", date="Wed, 21 Oct 2026 07:28:00 GMT")], 200, 2, [0.1]),
     ],
 )
@@ -175,6 +181,30 @@ async def test_while_one_finds_out_the_others_do_not_wait() -> None:
     assert send.asked == before + 1
 
 
+async def test_an_answer_to_what_was_asked_before_reopens_nothing() -> None:
+    """It was asked before the provider wanted to be left alone, and says nothing of what came after."""
+    asking, send, time = made()
+    hold, slow_answer = asyncio.Event(), send.__call__
+
+    async def slow(asked: Question) -> Answer:
+        await hold.wait()
+        return await slow_answer(asked)
+
+    asking._send = slow
+    early = asyncio.create_task(asking.ask(question))
+    await asyncio.sleep(0)
+    asking._send = Scripted(deque([throttled("60")]))
+    with pytest.raises(DirectoryExhausted):
+        await asking.ask(question)
+    hold.set()
+    assert (await early).status == 200
+    with pytest.raises(DirectoryExhausted, match="not asked just now"):
+        await asking.ask(question)
+    time.now += 60
+    assert (await asking.ask(question)).status == 200
+    assert not asking.in_doubt
+
+
 async def test_what_is_told_holds_nothing_of_the_question(caplog: pytest.LogCaptureFixture) -> None:
     """No token, no address."""
     asking, _, _ = made(*[Unanswered("the connection was reset")] * 30)
@@ -210,6 +240,19 @@ async def test_an_answer_over_tls_is_read_whole(tmp_path: Path) -> None:
     assert (answer.status, answer.headers["retry-after"], answer.body) == (429, "2", {"a": 1})
     for body in (b"", b"<html>", b"[" * 100_000, b"\xff"):
         assert (await sent(tmp_path, await answers_with(body))).body is None
+
+
+async def test_headers_that_come_apart_are_one_list(tmp_path: Path) -> None:
+    """RFC 9110 §5.3. Okta sends its links apart: of two, neither is passed over."""
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        response = web.Response(body=b"{}")
+        response.headers.add("Link", '<https://x/?after=2>; rel="next"')
+        response.headers.add("Link", '<https://x/>; rel="self"')
+        return response
+
+    answer = await sent(tmp_path, handler)
+    assert answer.headers["link"] == '<https://x/?after=2>; rel="next", <https://x/>; rel="self"'
 
 
 async def test_what_is_no_answer_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,12 @@ import pytest
 
 from passkeys.directories import asking
 from passkeys.directories.asking import Answer
+from passkeys.directories.client_credentials import LONGEST_LIFE, RENEWED_BEFORE, UNSAID_LIFE
 from passkeys.directory import PersonStatus
 from passkeys.errors import DirectoryExhausted, DirectoryMisconfigured, DirectoryUnavailable
+from passkeys.leavers import leaving_of
 from tests.fakes.graph import TOKEN, Graph
+from tests.fakes.oauth_service import OAuthService
 from tests.fakes.okta import ORG, Okta
 from tests.fakes.pingone import PingOne
 from tests.fakes.scim import Scim
@@ -212,6 +215,54 @@ async def test_a_token_that_was_revoked_is_replaced(tmp_path: Path) -> None:
     assert fake.given == 2
 
 
+@pytest.mark.parametrize("kind", ["okta", "pingone"])
+async def test_a_token_that_is_revoked_under_several_questions_costs_nobody_their_sign_in(
+    kind: str, tmp_path: Path
+) -> None:
+    """Each hears of its own token's refusal, whoever heard first; the new token is asked for once, and stays."""
+    company = await house(kind, tmp_path, Clock())
+    assert isinstance(company.provider, OAuthService)
+    await company.directory.find(company.ada)
+    company.provider.given += 1  # the one that is kept counts no more
+    given = company.provider.given
+    people = [company.ada, company.grace, company.ada, company.grace]
+    found = await asyncio.gather(*map(company.directory.find, people))
+    assert [one.id for one in found if one] == people
+    assert company.provider.given == given + 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept_for"),
+    [
+        ({"access_token": "t", "expires_in": 10**400}, LONGEST_LIFE),
+        ({"access_token": "t", "expires_in": -5}, 0),
+        ({"access_token": "t", "expires_in": 1.5}, UNSAID_LIFE),
+        ({"access_token": "t"}, UNSAID_LIFE),
+        ({"access_token": "ä", "token_type": "DPoP"}, None),
+        ({"access_token": "a b"}, None),
+        ({"access_token": ""}, None),
+        ({"access_token": ["t"]}, None),
+    ],
+    ids=str,
+)
+async def test_a_token_is_what_a_header_can_hold_and_kept_no_longer_than_a_day(
+    answer: dict[str, Any], kept_for: int | None, tmp_path: Path
+) -> None:
+    """Whatever an endpoint answers: a token, or a fault of configuration, and nothing else."""
+    clock = Clock()
+    company, fake = await okta(tmp_path, clock=clock, roles={})
+    fake.trouble.append(Answer(200, {}, answer))
+    if kept_for is None:
+        with pytest.raises(DirectoryMisconfigured):
+            await company.directory.find(company.ada)
+        return
+    fake.trouble.append(Answer(200, {}, fake.users[company.ada]))
+    assert await company.directory.find(company.ada) is not None
+    clock.advance(max(0, kept_for - RENEWED_BEFORE))
+    await company.directory.find(company.ada)
+    assert fake.given == 1
+
+
 @pytest.mark.parametrize("nonce", [None, "nonce-1"])
 async def test_an_app_that_demands_proofs_gets_them(nonce: str | None, tmp_path: Path) -> None:
     """DPoP is not asked for in the configuration: the provider says so, with its nonces."""
@@ -328,7 +379,7 @@ async def test_what_is_no_time_of_a_limits_end_is_passed_over(reset: str, tmp_pa
     [
         ("ACTIVE", "active"),
         ("PASSWORD_EXPIRED", "active"),
-        ("LOCKED_OUT", "disabled"),
+        ("LOCKED_OUT", "locked"),
         ("DEPROVISIONED", "disabled"),
         ("STAGED", "disabled"),
     ],
@@ -369,9 +420,10 @@ async def test_a_worker_that_may_not_read_groups_is_a_fault_of_configuration(tmp
         ({}, PersonStatus.ACTIVE),
         ({"enabled": False}, PersonStatus.DISABLED),
         ({"account": {"canAuthenticate": False, "status": "OK"}}, PersonStatus.DISABLED),
-        ({"account": {"canAuthenticate": True, "status": "LOCKED"}}, PersonStatus.DISABLED),
-        ({"account": {}}, PersonStatus.DISABLED),
-        ({"account": None}, PersonStatus.DISABLED),
+        ({"account": {"canAuthenticate": True, "status": "LOCKED"}}, PersonStatus.LOCKED),
+        ({"account": {"canAuthenticate": False, "status": "LOCKED"}}, PersonStatus.LOCKED),
+        ({"enabled": False, "account": {"canAuthenticate": True, "status": "LOCKED"}}, PersonStatus.DISABLED),
+        ({"enabled": False, "account": None}, PersonStatus.DISABLED),
     ],
     ids=str,
 )
@@ -387,14 +439,49 @@ async def test_pingones_three_ways_of_being_barred(
     assert ada.status is expected
 
 
-async def test_a_scim_user_of_whom_it_is_not_said_is_not_active(tmp_path: Path) -> None:
-    """The standard leaves `active` to the service; here what is not said is not so."""
+@pytest.mark.parametrize("members", [{}, {"canAuthenticate": True}, {"status": "OK"}, None, "OK"], ids=str)
+async def test_a_pingone_user_of_whom_it_is_not_said_is_nobodys_leaver(
+    members: object, tmp_path: Path
+) -> None:
+    """Whoever is disabled loses their passkeys: by PingOne's word, not by its silence. Nobody is let in either."""
+    company = await house("pingone", tmp_path, Clock())
+    assert isinstance(company.provider, PingOne)
+    company.provider.users[company.ada]["account"] = members
+    with pytest.raises(DirectoryMisconfigured, match="does not say"):
+        await company.directory.find(company.ada)
+
+
+@pytest.mark.parametrize("said", [None, "true", 1], ids=str)
+async def test_a_scim_user_of_whom_it_is_not_said_is_nobodys_leaver(said: object, tmp_path: Path) -> None:
+    """The standard leaves `active` to the service. One that does not say it, or no more, lets nobody in, and takes nothing."""
     company = await house("scim", tmp_path, Clock())
     assert isinstance(company.provider, Scim)
-    del company.provider.users[company.ada]["active"]
+    company.provider.users[company.ada]["active"] = said
+    with pytest.raises(DirectoryMisconfigured, match="not said"):
+        await company.directory.find(company.ada)
+
+
+async def test_who_is_locked_out_at_okta_is_locked_here(tmp_path: Path) -> None:
+    """Anybody can lock somebody out, by wrong passwords: they are not let in, and are no leaver."""
+    company = await house("okta", tmp_path, Clock())
+    assert isinstance(company.provider, Okta)
+    company.provider.users[company.ada]["status"] = "LOCKED_OUT"
     ada = await company.directory.find(company.ada)
     assert ada is not None
-    assert ada.status is PersonStatus.DISABLED
+    assert ada.status is PersonStatus.LOCKED
+    assert leaving_of(ada) is None
+
+
+@pytest.mark.parametrize("status", [None, [], {}, 7, "NEWER"], ids=str)
+async def test_an_okta_user_without_a_status_is_an_answer_about_nobody(
+    status: object, tmp_path: Path
+) -> None:
+    """Whatever stands there: the directory could not be asked, and nobody loses anything."""
+    company = await house("okta", tmp_path, Clock())
+    assert isinstance(company.provider, Okta)
+    company.provider.users[company.ada]["status"] = status
+    with pytest.raises(DirectoryExhausted):
+        await company.directory.find(company.ada)
 
 
 @pytest.mark.parametrize("filters", [True, False])
