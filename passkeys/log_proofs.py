@@ -41,8 +41,10 @@ CONSISTENCY_HEADER = "durable-passkeys/consistency-proof@v1"
 # A line of 128 KiB, a note of 256 KiB, and what base64 adds.
 MAX_PROOF = 512 * 1024
 _NUMBER = "(0|[1-9][0-9]{0,15})"
-_ENTRY = re.compile(rf"{ENTRY_HEADER}\nextra ([A-Za-z0-9+/]+=*)\nindex {_NUMBER}\n((?:[^\n]+\n)*)\n")
-_CONSISTENCY = re.compile(rf"{CONSISTENCY_HEADER}\nfrom {_NUMBER}\n((?:[^\n]+\n)*)\n")
+_ENTRY = re.compile(
+    rf"{re.escape(ENTRY_HEADER)}\nextra ([A-Za-z0-9+/]+=*)\nindex {_NUMBER}\n((?:[^\n]+\n)*)\n"
+)
+_CONSISTENCY = re.compile(rf"{re.escape(CONSISTENCY_HEADER)}\nfrom {_NUMBER}\n((?:[^\n]+\n)*)\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ def _lines(hashes: Sequence[bytes]) -> str:
 
 
 def _hashes(lines: str) -> list[bytes]:
-    found = [_from_base64(line) for line in lines.splitlines()]
+    # Not `splitlines`, which takes other signs for ends of lines too: a proof has one spelling.
+    found = [_from_base64(line) for line in lines.split("\n")[:-1]]
     if len(found) > 64 or any(len(one) != HASH_BYTES for one in found):
         raise _malformed("its hashes have 32 bytes each, and are 64 at most")
     return found
