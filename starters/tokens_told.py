@@ -55,6 +55,8 @@ async def introspect(world: World, req: HttpRequest) -> HttpResponse:
 async def _told(world: World, caller: Application, form: Form) -> Mapping[str, Any]:
     token = required(form, "token")
     claims = await claims_of(world, token, audiences=frozenset(caller.audiences))
+    if claims is not None and claims["exp"] <= world.clock().timestamp():
+        return _INACTIVE  # RFC 7662 §4: our own clock has made it, and there is no leeway
     if claims is not None:
         alive = await _family_of_claims(world, claims)
         kind = "DPoP" if "cnf" in claims else "Bearer"

@@ -147,6 +147,16 @@ async def test_a_refresh_token_is_told_about_to_its_own_client(shops: World) -> 
     assert await told(shops, others) == {"active": False}
 
 
+async def test_a_token_is_told_about_until_its_end_and_no_longer(shops: World) -> None:
+    """Applications may give it a minute for their clocks; of ours, there is no doubt (RFC 7662 §4)."""
+    _, _, access = await session(shops, ceremony="1")
+    seconds = (await told(shops, access))["exp"] - int(shops.clock().timestamp())
+    for after, active in ((seconds - 1, True), (seconds, False)):
+        now = shops.clock() + timedelta(seconds=after)
+        found = await told(replace(shops, clock=lambda now=now: now), access)  # type: ignore[misc]
+        assert found["active"] is active
+
+
 async def test_a_dead_familys_tokens_are_dead(shops: World, client: FakeClient) -> None:
     """Revoked, signed out everywhere, or of a registration that has changed."""
     family, _, access = await session(shops, ceremony="1")
