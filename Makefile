@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run sample test check fix demo bench bench-verification fuzz deaths kill-loop tamper enumeration setup browser identity-provider azurite clean
+.PHONY: help run sample test check fix demo bench bench-verification fuzz deaths kill-loop ceremonies tamper enumeration setup browser identity-provider azurite clean
 
 help:  ## list the commands
 	@echo "Durable Passkeys. Commands:"
@@ -50,6 +50,9 @@ deaths: $(VENV)/.dev  ## let the host die at every commit of what must survive i
 
 kill-loop: $(VENV)/.dev  ## kill the host at random for MINUTES=5 and check that nothing was lost
 	@$(BIN)/python -m tests.faults.kill_loop --minutes $(or $(MINUTES),5)
+
+ceremonies: $(VENV)/.dev azurite  ## run the tests of whole ceremonies above a storage account (Azurite; some minutes)
+	@TESTS_STORE=azurite $(BIN)/python -m pytest tests/system
 
 tamper: $(VENV)/.dev  ## attack an audit trail of 100,000 entries at PLACES=1000 places in each way (some minutes)
 	@$(BIN)/python -m tests.tampering --places $(or $(PLACES),1000)

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import homes
+
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -99,6 +101,7 @@ def start_host(
         "LOCAL_HOST_MASTER_KEY": MASTER_KEY,
         "LOCAL_HOST_SYSTEM_KEY": SYSTEM_KEY,
         **NEW_YEAR,
+        **homes.environment(state),
         **(env or {}),
     }
     command = [

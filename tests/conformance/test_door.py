@@ -90,7 +90,7 @@ def test_the_tickets_that_it_makes_are_used_up(browser: Browser, host: RunningHo
     name = somebody()
     made = make(browser.attestation_options(name), origin=browser.url)
     assert browser.result("attestation", made.says(self_statement(made))).said == "ok"
-    tickets = [json.loads(data) for data in documents(host.state / "store", "tickets/").values()]
+    tickets = [json.loads(data) for data in documents(host.state, "tickets/").values()]
     mine = [ticket["used_for"] for ticket in tickets if ticket["person"] == person_of(name)]
     assert mine == [made.credential.id]
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from demo import ceremonies
-from passkeys.audit import EMPTY, Head, split_lines, subject_of, verify
+from passkeys.audit import EMPTY, Head, is_shard, split_lines, subject_of, verify
 from passkeys.credentials import credential_name
-from passkeys.embedded import EmbeddedStore
 from passkeys.errors import AuditBroken
+from tests import homes
 from tests.hosts import MASTER_KEY, ROOT
 
 TERMINAL = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
@@ -105,12 +105,15 @@ def read_audit(state: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """All entries as far as the store says that they count, and what is broken in their chains."""
     entries: list[dict[str, Any]] = []
     broken: list[str] = []
-    root = state / "store"
-    for shard in sorted((root / "audit").glob("*")):
-        store = documents(root, f"audit/{shard.name}/")
-        lines = list(split_lines(store[name] for name in sorted(store)))
+    shards: dict[str, list[bytes]] = {}
+    for name, data in sorted(documents(state, "audit/").items()):
+        shard = name.split("/")[1]
+        if is_shard(shard):
+            shards.setdefault(shard, []).append(data)
+    for shard, segments in shards.items():
+        lines = list(split_lines(segments))
         try:
-            head: Head = verify(lines, shard=shard.name)
+            head: Head = verify(lines, shard=shard)
             assert head == EMPTY or head.seq == len(lines) - 1
         except AuditBroken as error:
             broken.append(str(error))
@@ -118,22 +121,19 @@ def read_audit(state: Path) -> tuple[list[dict[str, Any]], list[str]]:
     return entries, broken
 
 
-def documents(root: Path, prefix: str) -> dict[str, bytes]:
-    """The store's documents under a prefix; works beside a running host."""
-    if not root.exists():
+def documents(state: Path, prefix: str) -> dict[str, bytes]:
+    """The documents under a prefix in the store of this state directory; works beside a running host."""
+    if not homes.is_there(state):
         return {}
 
     async def read() -> dict[str, bytes]:
-        store = EmbeddedStore(root)
-        try:
-            found = {}
+        found = {}
+        async with homes.opened(state) as store:
             async for name in store.list(prefix):
                 document = await store.get(name)
                 if document is not None:
                     found[name] = document.data
-            return found
-        finally:
-            store.close()
+        return found
 
     return asyncio.run(read())
 
@@ -143,7 +143,6 @@ def gather(state: Path, instances: Mapping[str, Mapping[str, Any]]) -> Evidence:
     recorded, broken = read_audit(state)
     entries = [entry for entry in recorded if "ceremony_id" in entry]
     acts = [entry for entry in recorded if "act_id" in entry]
-    root = state / "store"
 
     # An id too long for a name is named by its hash: back to the ids, by those on the record.
     told = {entry["credential_id"] for entry in entries if entry["credential_id"]}
@@ -152,11 +151,11 @@ def gather(state: Path, instances: Mapping[str, Mapping[str, Any]]) -> Evidence:
     }
 
     def by_credential(prefix: str) -> dict[str, Any]:
-        found = {name.removeprefix(prefix): data for name, data in documents(root, prefix).items()}
+        found = {name.removeprefix(prefix): data for name, data in documents(state, prefix).items()}
         return {ids.get(name, name.removesuffix(".json")): json.loads(data) for name, data in found.items()}
 
     command = [sys.executable, "-m", "passkeys", "audit", "verify"]
-    environment = {**os.environ, "LOCAL_HOST_STATE": str(state)}
+    environment = {**os.environ, "LOCAL_HOST_STATE": str(state), **homes.environment(state)}
     checked = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if checked.returncode != 0:
         broken.append(f"`passkeys audit verify` says {checked.returncode}: {checked.stdout}{checked.stderr}")

@@ -55,7 +55,7 @@ def run(
         first = good(surviving(host, lambda: shop.redeem(code)), "redeem").body.get("refresh_token", "")
         second = good(surviving(host, lambda: shop.refresh(first)), "refresh").body.get("refresh_token", "")
         third = good(surviving(host, lambda: shop.refresh(second)), "refresh").body.get("refresh_token", "")
-        rows = [json.loads(data) for data in documents(scratch / "store", "sessions/").values()]
+        rows = [json.loads(data) for data in documents(scratch, "sessions/").values()]
         if [(row["gen"], row["status"]) for row in rows] != [(3, "active")] or len(
             {first, second, third}
         ) != 3:

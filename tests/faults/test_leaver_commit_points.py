@@ -37,8 +37,8 @@ def with_everything(folder: Path) -> tuple[Passkey, Exchange, str]:
 
 def ended(state: Path) -> list[str]:
     """What is wrong with the end of Ada's access."""
-    (row,) = (json.loads(data) for data in documents(state / "store", "sessions/").values())
-    standings = [json.loads(data) for data in documents(state / "store", "standing/").values()]
+    (row,) = (json.loads(data) for data in documents(state, "sessions/").values())
+    standings = [json.loads(data) for data in documents(state, "standing/").values()]
     entries, faults = read_audit(state)
     told = Counter((entry["act"], entry["by"]) for entry in entries if "act" in entry)
     wanted = {(act, "service:directory"): 1 for act in ("access_ended", "disable", "session_revoked")}

@@ -108,7 +108,7 @@ def faults_of_recovery(state: Path, before: Scene, shown: list[str]) -> list[str
     """One proven record, one ticket that it names, shown to nobody or once, issued once on the record."""
     faults = []
     name = recovery_name(before.started.ceremony_id)
-    kept = documents(state / "store", "")
+    kept = documents(state, "")
     recovery = load_recovery(name, kept[name])
     if not is_proven(recovery):
         faults.append("the confirmation does not prove itself")

@@ -127,7 +127,7 @@ def faults_of(state: Path) -> list[str]:
     faults += [f"{one} is recorded, and of another model" for one in told.keys() - REVOKED_IDS]
     standings = {
         name.removeprefix("standing/").removesuffix(".json"): load_standing(name, data).state
-        for name, data in documents(state / "store", "standing/").items()
+        for name, data in documents(state, "standing/").items()
     }
     faults += [
         f"{one} is not disabled" for one in REVOKED_IDS if standings.get(one) != StandingState.DISABLED
@@ -135,8 +135,8 @@ def faults_of(state: Path) -> list[str]:
     faults += [f"{one} has a standing" for one in standings.keys() - REVOKED_IDS]
     ids = Counter(one["act_id"] for one in entries if "act_id" in one)
     faults += [f"act {one} is recorded {count} times" for one, count in ids.items() if count > 1]
-    if len(list(documents(state / "store", "metadata/models/"))) != 1:
-        faults.append(f"models are left over: {json.dumps(list(documents(state / 'store', 'metadata/')))}")
+    if len(list(documents(state, "metadata/models/"))) != 1:
+        faults.append(f"models are left over: {json.dumps(list(documents(state, 'metadata/')))}")
     return faults
 
 

@@ -89,7 +89,7 @@ def run(
         faults.append(f"the audit says {evidence.acts}")
     if rejected != "rejected" or passkey.id in left or len(left) != 1:
         faults.append(f"the removed passkey signs in: {rejected}, is listed: {left}")
-    traces = [name for name in documents(state / "store", "") if passkey.id in name]
+    traces = [name for name in documents(state, "") if passkey.id in name]
     if traces != [standing_name(passkey.id)]:
         faults.append(f"what is left of it: {traces}")
     return faults, host

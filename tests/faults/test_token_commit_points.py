@@ -48,7 +48,7 @@ def run(scratch: Path, provider: IdentityProvider, death: Death | None) -> tuple
     if (again.status, again.body["code"]) != (401, "token_invalid"):
         faults.append(f"the token started a second ceremony: {again}")
     for prefix, person in (("identities/", "ada"), ("tokens/", "ada")):
-        kept = [json.loads(data) for data in documents(host.state / "store", prefix).values()]
+        kept = [json.loads(data) for data in documents(host.state, prefix).values()]
         if [(one["person"], one["ceremony_id"]) for one in kept] != [(person, told.ceremony_id)]:
             faults.append(f"{prefix}: {kept}")
     return faults, host

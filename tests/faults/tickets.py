@@ -8,24 +8,21 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from passkeys.embedded import EmbeddedStore
 from passkeys.tickets import issue_ticket
+from tests import homes
 
 
 def issue_tickets(state: Path, *people: str) -> list[str]:
     """One ticket for each of `people`, in the store of this state directory."""
 
     async def issue() -> list[str]:
-        store = EmbeddedStore(state / "store")
         now = datetime.now(UTC)
-        try:
+        async with homes.opened(state) as store:
             making = [
                 issue_ticket(store, person, seconds=3600, now=now, random_bytes=secrets.token_bytes)
                 for person in people
             ]
             return list(await asyncio.gather(*making))
-        finally:
-            store.close()
 
     return asyncio.run(issue())
 

@@ -62,7 +62,7 @@ def paths(operators: Operators) -> tuple[str, str]:
 
 def begun(host: RunningHost) -> tuple[int, int, int]:
     """How many recoveries, acts and tickets of recoveries there are."""
-    tickets = documents(host.state / "store", "tickets/").values()
+    tickets = documents(host.state, "tickets/").values()
     return (
         len(instances_of(host.url, ("recovery-",))),
         len(acts_of(host.url)),

@@ -20,6 +20,7 @@ from demo.authenticator import Flags, Lie, Passkey
 from demo.ceremonies import call, expect
 from passkeys.recoveries import PREFIX
 from passkeys.tickets import digest_of
+from tests import homes
 from tests.faults.evidence import documents, read_audit, wait_until_settled
 from tests.faults.tickets import issue_tickets
 from tests.hosts import FUNCTION_KEY, ROOT, RunningHost, running_host
@@ -128,7 +129,7 @@ def test_two_operators_let_somebody_in_again(host: RunningHost) -> None:
     assert recovery["at"] < act["at"] < registration["started_at"]
 
     command = [sys.executable, "-m", "passkeys", "recovery", "verify"]
-    environment = {**os.environ, "LOCAL_HOST_STATE": str(host.state)}
+    environment = {**os.environ, "LOCAL_HOST_STATE": str(host.state), **homes.environment(host.state)}
     checked = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
     assert f"proven  recoveries/{started.ceremony_id}.json" in checked.stdout
@@ -148,14 +149,14 @@ def test_nobody_confirms_who_should_not(host: RunningHost) -> None:
         "confirmed_by_recovered": ("katherine", (katherines,)),
         "confirmed_by_no_operator": ("katherine", (adas,)),
     }
-    before = documents(host.state / "store", PREFIX)
+    before = documents(host.state, PREFIX)
     for reason, (person, passkeys) in attempts.items():
         for passkey in passkeys:
             started = start(by_grace, person)
             assert told(confirm(host.url, started, passkey)) == NOT_ALLOWED
             assert seen_by_operators(host, started.ceremony_id)["reason"] == reason
             assert code_of(take(by_grace, started)) == (409, "recovery_not_confirmed")
-    assert documents(host.state / "store", PREFIX) == before
+    assert documents(host.state, PREFIX) == before
 
 
 LIES = {
@@ -232,7 +233,7 @@ def test_many_calls_at_once_show_one_ticket(host: RunningHost) -> None:
         answers = list(pool.map(lambda _: take(by_grace, started), range(8)))
     assert Counter(answer.status for answer in answers) == {200: 1, 409: 7}
     (shown,) = [answer.body["ticket"] for answer in answers if answer.status == 200]
-    tickets = documents(host.state / "store", "tickets/")
+    tickets = documents(host.state, "tickets/")
     of_this = [
         name for name, data in tickets.items() if json.loads(data).get("recovery") == started.ceremony_id
     ]

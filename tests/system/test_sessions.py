@@ -11,6 +11,7 @@ import pytest
 
 from demo.authenticator import Passkey
 from demo.ceremonies import expect
+from tests import homes
 from tests.exchanges import Exchange, claims_of
 from tests.faults.evidence import read_audit
 from tests.faults.tickets import issue_tickets
@@ -92,7 +93,7 @@ def test_sessions_end_in_every_way_and_each_end_is_recorded(host: RunningHost) -
     checked = subprocess.run(
         [sys.executable, "-m", "passkeys", "audit", "verify"],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "LOCAL_HOST_STATE": str(host.state)},
+        env={"PATH": "/usr/bin:/bin", "LOCAL_HOST_STATE": str(host.state), **homes.environment(host.state)},
         capture_output=True,
         text=True,
         check=False,

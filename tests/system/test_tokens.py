@@ -86,5 +86,5 @@ def test_a_hundred_refreshes_at_once_give_one_successor(host: RunningHost, passk
     assert len(successors) == 1
     assert {answer.body["error"] for answer in answers if answer.status != 200} <= {"invalid_grant"}
     assert expect(shop.refresh(successors.pop()), 200)
-    rows = documents(host.state / "store", "sessions/")
+    rows = documents(host.state, "sessions/")
     assert sum(b'"active"' in row for row in rows.values()) == 1
