@@ -43,7 +43,7 @@ async def _append(world: World, request: Json) -> Json:
         raise StoreDamaged(
             name,
             "is sealed, and not by this audit log.",
-            next_step="Find out who has sealed it; see docs/audit.md.",
+            next_step="Find out who has sealed it: nothing is appended there any more.",
         ) from sealed
     return {"segment": request["segment"], "position": end, "through_seq": request["through_seq"]}
 
