@@ -127,11 +127,12 @@ class KeyVault:
         _, secrets = self._open()
         async with _told("read"):
             oldest = await self._oldest(name)
-            if oldest is None:
+            made = oldest is None
+            if made:
                 await secrets.set_secret(name, encode_base64url(self._random_bytes(SECRET_BYTES)))
                 oldest = await self._oldest(name)
             # Whoever makes one, and whoever finds one that was just made: another of the same second may come before it.
-            if oldest is None or self._now() - oldest[0].timestamp() < FRESH_SECONDS:
+            if made or oldest is None or self._now() - oldest[0].timestamp() < FRESH_SECONDS:
                 await self._sleep(SETTLED_SECONDS)
                 oldest = await self._oldest(name)
             found = await secrets.get_secret(name, oldest[1] if oldest else None)

@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +52,7 @@ class Vault:
     secrets: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict)
     trouble: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
     asked: Counter[str] = field(default_factory=Counter)
-    now: int = 1_700_000_000
+    clock: Callable[[], int] = lambda: 1_700_000_000
     slow: bool = False
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -114,7 +114,7 @@ class Vault:
         del self.keys[name]
         self.deleted.add(name)
         return web.json_response(
-            {**bundle, "deletedDate": self.now, "scheduledPurgeDate": self.now + 7_776_000}
+            {**bundle, "deletedDate": self.clock(), "scheduledPurgeDate": self.clock() + 7_776_000}
         )
 
     def get_deleted(self, name: str) -> web.Response:
@@ -134,7 +134,7 @@ class Vault:
 
     def set_secret(self, name: str, body: Any, version: str | None = None) -> web.Response:
         version = version or secrets.token_hex(16)
-        self.secrets.setdefault(name, []).append((version, self.now, body["value"]))
+        self.secrets.setdefault(name, []).append((version, self.clock(), body["value"]))
         return self.get_secret(name, version)
 
     def get_secret(self, name: str, version: str) -> web.Response:

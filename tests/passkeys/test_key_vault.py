@@ -95,10 +95,13 @@ async def test_a_key_that_another_instance_has_removed_signs_no_more(opened: Ope
 
 async def test_instances_that_make_a_secret_at_once_agree(opened: Opened) -> None:
     """Whichever version is oldest, for all of them, then and later."""
+    opened.vault.clock = lambda: int(time.time())
     instances = [opened.instance(drawn=100 * number) for number in range(4)]
+    for instance in instances:
+        instance._sleep = asyncio.sleep
     found = await asyncio.gather(*(instance.secret("refresh") for instance in instances))
     assert len(set(found)) == 1
-    opened.vault.now += 100
+    opened.vault.clock = lambda: int(time.time()) + 100
     opened.vault.set_secret("passkeys-refresh", {"value": encode_base64url(b"y" * 32)})
     assert await opened.instance(drawn=900).secret("refresh") == found[0]
 
@@ -108,19 +111,17 @@ async def test_who_finds_a_secret_that_was_just_made_waits_for_those_of_the_same
 ) -> None:
     """An instance that has seen none yet may still add one that comes first."""
     opened.vault.set_secret("passkeys-refresh", {"value": encode_base64url(b"b" * 32)}, version="b" * 32)
-    opened.vault.now = int(time.time())
+    now = int(time.time())
 
     async def meanwhile(_: float) -> None:
         opened.vault.set_secret("passkeys-refresh", {"value": encode_base64url(b"a" * 32)}, version="a" * 32)
         versions = opened.vault.secrets["passkeys-refresh"]
-        opened.vault.secrets["passkeys-refresh"] = [
-            (name, opened.vault.now, value) for name, _, value in versions
-        ]
+        opened.vault.secrets["passkeys-refresh"] = [(name, now, value) for name, _, value in versions]
 
     found = opened.instance()
     found._sleep = meanwhile
     opened.vault.secrets["passkeys-refresh"] = [
-        (name, opened.vault.now, value) for name, _, value in opened.vault.secrets["passkeys-refresh"]
+        (name, now, value) for name, _, value in opened.vault.secrets["passkeys-refresh"]
     ]
     assert await found.secret("refresh") == b"a" * 32
 
