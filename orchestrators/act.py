@@ -43,6 +43,7 @@ def act(context: DurableOrchestrationContext, doing: Doing) -> Step:
         EntityId("audit_log", request["audit_shard"]),
         "record",
         {
+            **request.get("audit", {}),
             "v": 1,
             **{name: request[name] for name in (*_RECORDED, *doing.recorded)},
             "person": ended.get("person", request["person"]),

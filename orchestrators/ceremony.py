@@ -276,6 +276,7 @@ def _audit_entry(request: Json, progress: _Progress, output: Json) -> Json:
     return {
         **progress.told,  # first: no fact stands in for a member of the entry
         **_recordable(_said(request, _RECORDED)),
+        **request.get("audit", {}),
         "v": 1,
         "ceremony_id": request["ceremony_id"],
         "kind": request["kind"],

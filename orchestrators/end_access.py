@@ -60,6 +60,7 @@ class _Run:
         """One entry."""
         act_id = self.act_id(act, what)
         entry = {
+            **self.request.get("audit", {}),
             "v": 1,
             "act": act.value,
             "act_id": act_id,

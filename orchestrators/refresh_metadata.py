@@ -143,7 +143,9 @@ def _record_change(context: DurableOrchestrationContext, request: Json, run: Jso
 def _record(context: DurableOrchestrationContext, request: Json, at: str, entry: Json) -> None:
     shard = shard_name(entry["act_id"], request["audit_shards"])
     context.signal_entity(
-        EntityId("audit_log", shard), "record", {"v": 1, "by": BY_METADATA, "at": at, **entry}
+        EntityId("audit_log", shard),
+        "record",
+        {**request.get("audit", {}), "v": 1, "by": BY_METADATA, "at": at, **entry},
     )
 
 

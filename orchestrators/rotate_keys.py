@@ -29,6 +29,7 @@ def rotate_keys(context: DurableOrchestrationContext) -> Step:
 def _record(context: DurableOrchestrationContext, request: Json, change: Json) -> None:
     act_id = derived_act_id(change["change"], change["key_id"], change["at"])
     entry = {
+        **request.get("audit", {}),
         "v": 1,
         "act": change["change"],
         "act_id": act_id,

@@ -15,7 +15,7 @@ from typing import Any
 
 from passkeys.applications import Application
 from passkeys.key_home import ALGORITHM, signing_input
-from passkeys.response import encode_base64url
+from passkeys.response import decode_base64url, encode_base64url
 from passkeys.world import World
 
 TYPE = "at+jwt"
@@ -61,6 +61,13 @@ async def mint(world: World, claims: Claims, *, seconds: int) -> str:
         lambda key_id: signing_input({"alg": ALGORITHM, "typ": TYPE, "kid": key_id}, members)
     )
     return f"{signed.decode()}.{encode_base64url(signature)}"
+
+
+def key_id_of(token: str) -> str:
+    """The `kid` of a token that `mint` has made: which key has signed it."""
+    header: Any = json.loads(decode_base64url(token.partition(".")[0]))
+    key_id: str = header["kid"]
+    return key_id
 
 
 async def subject_for(world: World, application: Application, person: str) -> str:

@@ -30,6 +30,7 @@ from passkeys.key_vault import KeyVault
 from passkeys.local_keys import LocalKeys
 from passkeys.managed_identity import credential_of
 from passkeys.models import Models
+from passkeys.policy_version import policy_version
 from passkeys.settings import Settings, is_address
 from passkeys.signing_keys import SigningKeys
 from passkeys.store import Store
@@ -64,6 +65,7 @@ class World:
     decoy_key: Callable[[], Awaitable[bytes]] = field(init=False)
     models: Models = field(init=False)
     signing: SigningKeys = field(init=False)
+    policy_version: str = field(init=False)
 
     def __post_init__(self) -> None:
         # Derived from the others, so that a world made of another with `replace` has the key and the models of its own store.
@@ -72,6 +74,7 @@ class World:
         object.__setattr__(
             self, "signing", SigningKeys(self.store, self.keys, self.settings, clock=self.clock)
         )
+        object.__setattr__(self, "policy_version", policy_version(self.settings))
 
 
 def open_world(

@@ -7,6 +7,7 @@ from passkeys.acts import Act, ActOutcome, new_act_id
 from passkeys.audit import shard_name
 from passkeys.world import World
 from starters.answers import RETRY_AFTER_SECONDS
+from starters.correlation import audited
 from starters.limits import acts_limit
 from starters.problems import RefusedError
 from starters.waiting import ANSWER_WAIT_SECONDS, is_finished, status_when
@@ -65,6 +66,7 @@ async def act(
         **besides,
         "limits": [acts_limit(world.settings, by)],
         "audit_shard": shard_name(act_id, world.settings.audit_shards),
+        "audit": audited(world),
     }
     await client.start_new(ORCHESTRATORS[verb], act_id, request)
     status = await status_when(client, act_id, is_finished, seconds=ANSWER_WAIT_SECONDS, started=True)

@@ -14,6 +14,7 @@ from passkeys.errors import (
     KeysUnavailable,
     StoreUnavailable,
 )
+from starters.correlation import answering
 from starters.headers import API_HEADERS
 from starters.problems import RefusedError
 
@@ -48,7 +49,8 @@ async def by_method(req: HttpRequest, handlers: Mapping[str, Handler]) -> HttpRe
         allowed = {*handlers, "HEAD"} if "GET" in handlers else set(handlers)
         return RefusedError("method_not_allowed", headers={"Allow": ", ".join(sorted(allowed))}).response()
     try:
-        return await handler()
+        with answering(req):
+            return await handler()
     except RefusedError as refused:
         return refused.response()
     except _AWAY as away:

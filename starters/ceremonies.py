@@ -26,6 +26,7 @@ from passkeys.world import World
 from starters.answers import RETRY_AFTER_SECONDS, by_method, json_response
 from starters.backlog import FULL_RETRY_AFTER_SECONDS, is_full
 from starters.bearer import has_token, right_of_token
+from starters.correlation import audited
 from starters.leavers import leave_if_refused
 from starters.limits import limits_for
 from starters.oauth import OAuthError
@@ -295,6 +296,7 @@ async def open_ceremony(
             *limits_for(settings, ceremony_id=started, network=network, person=person, username=username),
         ],
         "audit_shard": shard_name(started, settings.audit_shards),
+        "audit": audited(world),
         "mediation": mediation,
         "code_challenge": code_challenge,
         "username": username,

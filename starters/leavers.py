@@ -14,6 +14,7 @@ from passkeys.acts import ActOutcome, Leaving
 from passkeys.alerts import alert
 from passkeys.ceremony import Kind, Outcome, kind_of
 from passkeys.world import World
+from starters.correlation import audited
 from starters.views import instant, output_of
 from starters.waiting import is_finished
 
@@ -36,6 +37,7 @@ async def leave(world: World, client: Any, person: str, *, cause: str) -> None:
         "cause": cause,
         "seen_at": instant(world.clock()),
         "audit_shards": world.settings.audit_shards,
+        "audit": audited(world),
     }
     try:
         status = await client.get_status(instance_id)

@@ -27,6 +27,7 @@ from passkeys.errors import (
 from passkeys.world import World
 from starters.answers import RETRY_AFTER_SECONDS
 from starters.backlog import FULL_RETRY_AFTER_SECONDS
+from starters.correlation import answering
 from starters.headers import API_HEADERS
 from starters.requests import MAX_BODY_BYTES
 
@@ -95,7 +96,8 @@ async def answered(world: World, req: HttpRequest, handlers: Mapping[str, Handle
                 status=405,
                 headers={"Allow": ", ".join(sorted({*handlers, "OPTIONS"}))},
             )
-        response = await handler()
+        with answering(req):
+            response = await handler()
     except OAuthError as error:
         response = error.response()
     except (StoreUnavailable, DirectoryUnavailable, KeysUnavailable, AuditUnavailable) as away:

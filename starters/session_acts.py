@@ -20,6 +20,7 @@ from passkeys.exchange import ENDING, GrantRefusal
 from passkeys.family_rows import Family, Status
 from passkeys.refresh_rules import Verdict
 from passkeys.world import World
+from starters.correlation import audited
 from starters.recorded import entry_of
 
 __all__ = ["alert", "record_end", "record_refusal", "record_session"]
@@ -50,6 +51,7 @@ async def record_session(
     """
     act_id = derived_act_id(act, *facts)
     entry = {
+        **audited(world),
         **told,
         "v": 1,
         "act": act.value,

@@ -15,6 +15,7 @@ from passkeys.family_rows import Family
 from passkeys.identities import forget_tokens
 from passkeys.world import World
 from starters.backlog import backlog
+from starters.correlation import audited
 from starters.session_acts import is_untold_end, record_untold_end
 from starters.views import instant
 from starters.waiting import is_finished
@@ -62,20 +63,25 @@ async def watch_audit(world: World, timer: TimerRequest, client: Any) -> None:  
 
 async def start_metadata_refresh(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
     """Start the one refresh of the metadata, unless the one before is still under way."""
-    request = {"v": 1, "audit_shards": world.settings.audit_shards, "first": False}
+    request = {"v": 1, "audit_shards": world.settings.audit_shards, "audit": audited(world), "first": False}
     await _start_single(client, "refresh_metadata", METADATA_INSTANCE, request)
 
 
 async def start_first_metadata_refresh(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
     """Start it too while no metadata is known at all."""
     if await world.models.current() is None:
-        request = {"v": 1, "audit_shards": world.settings.audit_shards, "first": True}
+        request = {
+            "v": 1,
+            "audit_shards": world.settings.audit_shards,
+            "audit": audited(world),
+            "first": True,
+        }
         await _start_single(client, "refresh_metadata", METADATA_INSTANCE, request)
 
 
 async def start_key_rotation(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
     """Start the one turn of the signing keys: it finds out itself what is due, and what the audit does not have yet."""
-    request = {"v": 1, "audit_shards": world.settings.audit_shards}
+    request = {"v": 1, "audit_shards": world.settings.audit_shards, "audit": audited(world)}
     await _start_single(client, "rotate_keys", KEYS_INSTANCE, request)
 
 

@@ -21,6 +21,7 @@ from passkeys.ceremony import Kind, Outcome, kind_of
 from passkeys.exchange import GrantRefusal, GrantRefused, Issued, SignIn
 from passkeys.family_rows import Family
 from passkeys.refresh_rules import Verdict
+from passkeys.tokens import key_id_of
 from passkeys.world import World
 from starters.backlog import is_full
 from starters.leavers import leave
@@ -174,7 +175,16 @@ async def _tell(asked: _Request, act: Act, issued: Issued) -> None:
     facts = (family.sid, str(family.generation), str(family.replays))
     told = {"claims_stale": True} if issued.stale else {}
     again = {"again": family.replays} if family.replays else {}
-    await _record(asked, act, family, facts, generation=family.generation, **told, **again)
+    await _record(
+        asked,
+        act,
+        family,
+        facts,
+        generation=family.generation,
+        key_id=key_id_of(issued.access_token),
+        **told,
+        **again,
+    )
 
 
 async def _record(asked: _Request, act: Act, family: Family, facts: tuple[str, ...], **told: Any) -> None:

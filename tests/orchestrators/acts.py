@@ -27,6 +27,7 @@ def act_request(act: str, **said: Any) -> dict[str, Any]:
         "last": False,
         "limits": [LIMIT],
         "audit_shard": "02",
+        "audit": {"policy_version": "0123456789abcdef", "correlation_id": "call-7", "trace_id": "4b" * 16},
         **said,
     }
 

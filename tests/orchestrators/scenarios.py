@@ -74,6 +74,7 @@ def request(kind: str, **said: Any) -> dict[str, Any]:
         "deadline_seconds": 900 if recovery else 300,
         "limits": limits.get(kind, LIMITS),
         "audit_shard": "02",
+        "audit": {"policy_version": "0123456789abcdef", "correlation_id": "call-7", "trace_id": "4b" * 16},
         "mediation": None if recovery else "modal",
         "code_challenge": CODE_CHALLENGE,
         "username": None,

@@ -37,6 +37,7 @@ def test_each_act_is_recorded_exactly_once(act: tuple[Execution, str, str | None
     assert entry == {
         **({"recovery": run.request["recovery"]} if of_recovery else {}),
         **({"session": run.request["session"]} if of_session else {}),
+        **run.request["audit"],
         "v": 1,
         "act_id": run.request["act_id"],
         "act": run.request["act"],

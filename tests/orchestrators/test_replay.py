@@ -197,7 +197,7 @@ def test_a_flush_whose_append_fails_acknowledges_nothing() -> None:
 def test_the_request_of_the_scenarios_is_the_starters() -> None:
     """The scenarios' input has the members that a starter writes (tests/starters compare the other side)."""
     assert set(request("authentication")) == {
-        "v", "kind", "ceremony_id", "person", "ticket", "network", "deadline_seconds", "limits", "audit_shard",
+        "v", "kind", "ceremony_id", "person", "ticket", "network", "deadline_seconds", "limits", "audit_shard", "audit",
         "mediation", "code_challenge", "username", "session", "session_credential", "session_at", "recovery", "token", "identity",
         "details", "wishes", "client_id", "authorization",
     }  # fmt: skip

@@ -47,6 +47,7 @@ def test_each_outcome_is_recorded_exactly_once(scenario: tuple[Execution, str, s
     assert [stage for stage, _ in entry["stages"]][-2:] == [last_stage, outcome]
     assert entry["started_at"] == entry["stages"][0][1] == "2026-01-01T12:00:00.000Z"
     assert entry["at"] == entry["stages"][-1][1] == run.output["at"]
+    assert {name: entry[name] for name in run.request["audit"]} == run.request["audit"]
 
 
 @pytest.mark.parametrize("refusing", ["network", "person", "global"])

@@ -57,4 +57,5 @@ async def test_the_timer_starts_the_one_turn(world: World, client: FakeClient) -
     """Under its own id, with as many shards as the audit has."""
     await start_key_rotation(world, None, client)  # type: ignore[arg-type]
     started = [call[1:] for call in client.calls if call[0] == "start_new"]
-    assert started == [("rotate_keys", KEYS_INSTANCE, {"v": 1, "audit_shards": 4})]
+    told = {"policy_version": world.policy_version}
+    assert started == [("rotate_keys", KEYS_INSTANCE, {"v": 1, "audit_shards": 4, "audit": told})]

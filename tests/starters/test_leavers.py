@@ -45,6 +45,7 @@ async def test_a_refused_leaver_loses_their_access(world: World, client: FakeCli
         "cause": AUTHENTICATION,
         "seen_at": "2026-01-01T12:00:00.000Z",
         "audit_shards": world.settings.audit_shards,
+        "audit": {"policy_version": world.policy_version},
     }
     await ceremony(world, request("GET", "/", route={"id": AUTHENTICATION}), client)
     assert len(started(client)) == 1

@@ -63,7 +63,12 @@ def starts(client: FakeClient) -> list[Any]:
 async def test_the_timer_starts_the_one_refresh(configured: World, client: FakeClient) -> None:
     """Under its one id, and not beside itself."""
     await start_metadata_refresh(configured, TIMER, client)
-    expected = ("refresh_metadata", METADATA_INSTANCE, {"v": 1, "audit_shards": 4, "first": False})
+    told = {"policy_version": configured.policy_version}
+    expected = (
+        "refresh_metadata",
+        METADATA_INSTANCE,
+        {"v": 1, "audit_shards": 4, "audit": told, "first": False},
+    )
     assert starts(client) == [expected]
     client.instances[METADATA_INSTANCE] = instance(METADATA_INSTANCE)
     await start_metadata_refresh(configured, TIMER, client)
@@ -75,9 +80,9 @@ async def test_while_nothing_is_known_it_does_not_wait_for_the_night(
 ) -> None:
     """The other timer starts it, until there is something; then it is the night's affair."""
     await start_first_metadata_refresh(configured, TIMER, client)
-    assert starts(client) == [
-        ("refresh_metadata", METADATA_INSTANCE, {"v": 1, "audit_shards": 4, "first": True})
-    ]
+    told = {"policy_version": configured.policy_version}
+    asked = {"v": 1, "audit_shards": 4, "audit": told, "first": True}
+    assert starts(client) == [("refresh_metadata", METADATA_INSTANCE, asked)]
     client.instances[METADATA_INSTANCE] = instance(METADATA_INSTANCE, "Completed")
     await load(configured)
     await start_first_metadata_refresh(configured, TIMER, client)

@@ -58,6 +58,7 @@ async def test_an_entry_says_who_where_and_by_which_passkey(world: World, client
     assert entry.pop("act_id").startswith("act-")
     assert entry == {
         **ADAS,
+        "policy_version": world.policy_version,
         "v": 1,
         "act": "tokens_refreshed",
         "by": "ada",

@@ -306,6 +306,8 @@ async def test_no_act_is_told_twice(shops: World, client: FakeClient) -> None:
         (2, 1),
         (2, 2),
     ]
+    (key,) = {entry["key_id"] for entry in told}
+    assert key in {each["kid"] for each in await shops.signing.published()}
 
 
 async def test_a_code_by_another_key_kills_what_was_issued(shops: World, client: FakeClient) -> None:
