@@ -71,6 +71,7 @@ from starters.operations_sessions import (
     operations_sessions_end,
 )
 from starters.pages import asset, home, operations_page
+from starters.proofs import operations_consistency, operations_proof, proof_of_own
 from starters.related import well_known_passkey_endpoints, well_known_webauthn
 from starters.server_metadata import well_known_oauth_authorization_server
 from starters.service import healthz, openapi
@@ -147,6 +148,7 @@ for route, starter in (
     ("ceremonies/{id}", bind(world, ceremony)),
     ("ceremonies/{id}/response", bind(world, ceremony_response)),
     ("ceremonies/{id}/signals", bind(world, ceremony_signals)),
+    ("proofs/{id}", bind(world, proof_of_own)),
     ("credentials", bind(world, credentials)),
     ("credentials/{id}", bind(world, credential)),
     ("token", bind(world, token)),
@@ -179,6 +181,8 @@ for route, starter in (
     ("operations/recoveries", bind(world, operations_recoveries)),
     ("operations/recoveries/{id}/ticket", bind(world, operations_recovery_ticket)),
     ("operations/audit", bind(world, operations_audit)),
+    ("operations/audit/proofs/{id}", bind(world, operations_proof)),
+    ("operations/audit/consistency/{number}", bind(world, operations_consistency)),
     ("operations/metadata", bind(world, operations_metadata)),
 ):
     app.route(route=route, auth_level=func.AuthLevel.FUNCTION)(

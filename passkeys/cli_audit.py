@@ -10,7 +10,6 @@ import argparse
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -94,14 +93,9 @@ def run_offline(arguments: argparse.Namespace) -> int:
 
 async def run(arguments: argparse.Namespace, store: Store) -> int:
     """Run one action on the store. Exit codes as `run_offline`. Raises StoreError."""
-    if isinstance(store, EmbeddedStore):
-        files = {name: trail.File(*file) for name, file in (await store.appended("audit/")).items()}
-        unrecorded = store.unrecorded("audit")
-        return _told(lambda: _run(arguments, trail.trail_of(files), unrecorded))
-    with tempfile.TemporaryDirectory() as folder:
-        copied = await trail.copy_trail(store, Path(folder))
-        # An append blob holds what was appended and no more.
-        return _told(lambda: _run(arguments, copied, {}))
+    unrecorded = store.unrecorded("audit") if isinstance(store, EmbeddedStore) else {}
+    async with trail.opened_trail(store) as found:
+        return _told(lambda: _run(arguments, found, unrecorded))
 
 
 async def run_key(arguments: argparse.Namespace, store: Store, keys: KeyHome, *, origin: str) -> int:

@@ -18,7 +18,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,14 +62,17 @@ class Proven:
         return members
 
 
-def prove_entry(trail: Trail, subject: str) -> bytes | None:
-    """The proof file of the entry of this ceremony or act, against the newest checkpoint; None if no sealed entry is of it.
+def prove_entry(
+    trail: Trail, subject: str, *, is_shown: Callable[[Mapping[str, Any]], bool] = lambda _: True
+) -> bytes | None:
+    """The proof file of the entry of this ceremony or act, against the newest checkpoint; None if no sealed entry is of it,
+    or it is not to be shown.
 
     Reads the trail twice, and keeps nothing of it. Raises CheckpointRefused: root_mismatch if the segments are not what
     was sealed, and as `read_checkpoints` does. Signatures are left to who checks the proof.
     """
     found = next(_entries_of(trail, subject), None)
-    if found is None:
+    if found is None or not is_shown(json.loads(found[1])):
         return None
     index, line = found
     newest = _newest(trail)

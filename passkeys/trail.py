@@ -11,14 +11,16 @@ Everything is read once, in the order of the log, and nothing is kept of an entr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from passkeys.audit import EMPTY, Head, Link, altered, chain, is_shard, told_twice, truncated
 from passkeys.checkpoints import Checkpoint, Stretch, added, check_next, open_checkpoint, read_checkpoint
+from passkeys.embedded import EmbeddedStore
 from passkeys.errors import (
     AuditBroken,
     AuditFault,
@@ -107,6 +109,17 @@ def trail_in(folder: Path) -> Trail:
     """The trail in a folder: a copy of a store's documents, or of its folder `audit`."""
     audit = folder / "audit" if (folder / "audit").is_dir() else folder
     return trail_of({f"audit/{path.relative_to(audit).as_posix()}": File(path) for path in audit.glob("*/*")})
+
+
+@asynccontextmanager
+async def opened_trail(store: Store) -> AsyncIterator[Trail]:
+    """A store's trail, to be read: where its files are, or a copy for as long as the block lasts. Raises StoreError, OSError."""
+    if isinstance(store, EmbeddedStore):
+        yield trail_of({name: File(*file) for name, file in (await store.appended("audit/")).items()})
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        # A blob holds what was appended and no more.
+        yield await copy_trail(store, Path(folder))
 
 
 async def copy_trail(store: Store, folder: Path) -> Trail:

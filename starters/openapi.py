@@ -69,6 +69,24 @@ _ID = {
     "description": "The ceremony's id. Whoever holds it may see and cancel this one ceremony.",
     "schema": {"type": "string", "pattern": f"^{CEREMONY_ID.pattern.removesuffix(chr(92) + 'Z')}$"},
 }
+_SUBJECT = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The id of a ceremony, or of an act, as its entry in the audit has it.",
+    "schema": {"type": "string", "pattern": "^[a-z]+-[0-9a-f]{32}$"},
+}
+_CHECKPOINT = {
+    "name": "number",
+    "in": "path",
+    "required": True,
+    "description": "The number of a checkpoint.",
+    "schema": {"type": "string", "pattern": "^(0|[1-9][0-9]{0,9})$"},
+}
+_PROOF = {
+    "description": "The proof, for `python -m passkeys audit check`.",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
 _CREDENTIAL_ID = {
     "name": "id",
     "in": "path",
@@ -160,6 +178,11 @@ def _paths() -> Json:
         "headers": ETAG,
         "content": {"*/*": _FILE},
     }
+    proof = {
+        "200": _PROOF,
+        **UNAUTHORIZED,
+        **refusals("entry_unknown", "method_not_allowed", "unavailable", "proof_offline"),
+    }
     return {
         "/registrations": {
             "post": {
@@ -233,6 +256,27 @@ def _paths() -> Json:
                 },
             )
         ),
+        "/operations/audit/proofs/{id}": {
+            "parameters": [_SUBJECT],
+            **_operator(read("getProof", "operations", "A proof that the audit has an entry.", proof)),
+        },
+        "/operations/audit/consistency/{number}": {
+            "parameters": [_CHECKPOINT],
+            **_operator(
+                read(
+                    "getConsistencyProof",
+                    "operations",
+                    "A proof that the audit goes on from a checkpoint that was kept.",
+                    {
+                        "200": _PROOF,
+                        **UNAUTHORIZED,
+                        **refusals(
+                            "checkpoint_unknown", "method_not_allowed", "unavailable", "proof_offline"
+                        ),
+                    },
+                )
+            ),
+        },
         "/operations/metadata": _operator(
             read(
                 "getMetadata",
@@ -321,6 +365,26 @@ def _life_paths() -> Json:
                     {
                         "200": answers("The signals.", "CeremonySignals"),
                         **refusals(*SESSION_PROBLEMS, "ceremony_unknown", "method_not_allowed"),
+                    },
+                )
+            ),
+        },
+        "/proofs/{id}": {
+            "parameters": [_SUBJECT],
+            **in_session(
+                read(
+                    "getOwnProof",
+                    "credentials",
+                    "A proof that the audit has an entry about oneself.",
+                    {
+                        "200": _PROOF,
+                        **refusals(
+                            *SESSION_PROBLEMS,
+                            "entry_unknown",
+                            "method_not_allowed",
+                            "unavailable",
+                            "proof_offline",
+                        ),
                     },
                 )
             ),

@@ -142,6 +142,14 @@ PROBLEMS: Mapping[str, Kind] = {
         "There is no such session with an application",
         "Read the ids with GET /sessions. One that has ended is not there any more.",
     ),
+    "entry_unknown": Kind(
+        404,
+        "No sealed entry of the audit is of this",
+        "Check the id. What was recorded just now is sealed within the hour: ask again then.",
+    ),
+    "checkpoint_unknown": Kind(
+        404, "There is no such checkpoint", "Take the number of one that was kept, from 0 to the newest."
+    ),
     "icon_unknown": Kind(
         404,
         "There is no picture of this authenticator",
@@ -192,6 +200,11 @@ PROBLEMS: Mapping[str, Kind] = {
         503,
         "Nothing new can be recorded just now",
         "Come back in a minute. The audit trail waits for its store, and nothing begins that could not be recorded.",
+    ),
+    "proof_offline": Kind(
+        503,
+        "The audit trail is too long to be read for one request",
+        "An operator makes the proof with `python -m passkeys audit prove`.",
     ),
     "unavailable": Kind(
         503,

@@ -193,6 +193,8 @@ def test_operators_data_needs_a_key_and_nothing_else_does(functions: dict[str, d
         "operations_recoveries",
         "operations_recovery_ticket",
         "operations_audit",
+        "operations_proof",
+        "operations_consistency",
         "operations_metadata",
     }
 
