@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -88,8 +89,15 @@ def write_people(path: Path, count: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def serving(name: str, state: Path, people: Path, *, module: Sequence[str] = ()) -> Iterator[Server]:
-    """A server until the block ends. `module` replaces the usual module and its first arguments."""
+def serving(
+    name: str,
+    state: Path,
+    people: Path,
+    *,
+    module: Sequence[str] = (),
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
+    """A server until the block ends. `module` replaces the usual module and its first arguments; `settings` are added."""
     state.mkdir(parents=True, exist_ok=True)
     arguments = [*(module or COMMANDS[name]), "--port", "0", "--state", str(state)]
     log = state.parent / f"{state.name}-{name}.log"
@@ -97,7 +105,7 @@ def serving(name: str, state: Path, people: Path, *, module: Sequence[str] = ())
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env=environment(state, people),
+            env={**environment(state, people), **settings},
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
