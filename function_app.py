@@ -76,20 +76,26 @@ from starters.related import well_known_passkey_endpoints, well_known_webauthn
 from starters.server_metadata import well_known_oauth_authorization_server
 from starters.service import healthz, openapi
 from starters.signals import ceremony_signals
+from starters.sweeps import (
+    PURGE_SCHEDULE,
+    SWEEP_SCHEDULE,
+    USED_TOKENS_SCHEDULE,
+    operations_housekeeping,
+    purge_ceremonies,
+    sweep_families,
+    sweep_rate_limiters,
+    sweep_shown_once,
+    sweep_tickets,
+    sweep_used_tokens,
+)
 from starters.timers import (
     AUDIT_WATCH_SCHEDULE,
     FIRST_METADATA_SCHEDULE,
-    SWEEP_SCHEDULE,
-    USED_TOKENS_SCHEDULE,
     start_audit_flush,
     start_audit_seal,
     start_first_metadata_refresh,
     start_key_rotation,
     start_metadata_refresh,
-    sweep_families,
-    sweep_rate_limiters,
-    sweep_shown_once,
-    sweep_used_tokens,
     watch_audit,
 )
 from starters.token import token
@@ -183,6 +189,7 @@ for route, starter in (
     ("operations/audit", bind(world, operations_audit)),
     ("operations/audit/proofs/{id}", bind(world, operations_proof)),
     ("operations/audit/consistency/{number}", bind(world, operations_consistency)),
+    ("operations/housekeeping", bind(world, operations_housekeeping)),
     ("operations/metadata", bind(world, operations_metadata)),
 ):
     app.route(route=route, auth_level=func.AuthLevel.FUNCTION)(
@@ -215,6 +222,8 @@ for schedule, timer in (
     (SWEEP_SCHEDULE, sweep_shown_once),
     (USED_TOKENS_SCHEDULE, sweep_used_tokens),
     (USED_TOKENS_SCHEDULE, sweep_families),
+    (USED_TOKENS_SCHEDULE, sweep_tickets),
+    (PURGE_SCHEDULE, purge_ceremonies),
     (settings.key_schedule, start_key_rotation),
     # Without metadata nothing is refreshed; a refresh that is under way still finds its functions, and ends.
     *(

@@ -113,6 +113,7 @@ class Settings:
     audit_flush_schedule: str
     audit_seal_schedule: str
     audit_backlog: int
+    ceremony_days: int
     ticket_seconds: int
     session_seconds: int
     fresh_seconds: int
@@ -522,6 +523,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PASSKEYS_AUDIT_FLUSH_SCHEDULE", "audit_flush_schedule", "*/2 * * * * *", _schedule),
     Setting("PASSKEYS_AUDIT_SEAL_SCHEDULE", "audit_seal_schedule", "0 5 * * * *", _schedule),
     Setting("PASSKEYS_AUDIT_BACKLOG", "audit_backlog", "2000", _integer(100, 10_000)),
+    Setting("PASSKEYS_CEREMONY_DAYS", "ceremony_days", "30", _integer(1, 3_650)),
     Setting("PASSKEYS_TICKET_SECONDS", "ticket_seconds", "86400", _integer(60, 2_592_000)),
     Setting("PASSKEYS_SESSION_SECONDS", "session_seconds", "900", _integer(60, 3_600)),
     Setting("PASSKEYS_FRESH_SECONDS", "fresh_seconds", "300", _integer(1, 3_600)),

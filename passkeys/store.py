@@ -52,6 +52,7 @@ CONTAINERS: Mapping[str, str] = {
     "decoys": "service",
     "leavers": "service",
     "sealing": "service",
+    "housekeeping": "service",
     # Append documents alone, so that the container can be made immutable.
     "audit": "audit",
 }

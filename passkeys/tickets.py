@@ -24,6 +24,8 @@ from passkeys.response import encode_base64url
 from passkeys.store import Store
 
 SECRET_BYTES = 32
+# Past its end a ticket still counts for the ceremony that it has started: minutes.
+KEPT = timedelta(days=1)
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -118,6 +120,17 @@ async def redeem_ticket(
         except Changed:
             continue  # used meanwhile: the next look says by whom. It is written but once, so this ends.
         return Redemption.REDEEMED
+
+
+async def forget_tickets(store: Store, *, now: datetime) -> int:
+    """Forget the tickets that expired more than KEPT ago, used or not; how many. Raises StoreUnavailable, StoreDamaged."""
+    gone = 0
+    async for name in store.list("tickets/"):
+        found = await _read(store, name.removeprefix("tickets/").removesuffix(".json"))
+        if found is not None and datetime.fromisoformat(found[0].expires_at) < now - KEPT:
+            await store.delete(name)
+            gone += 1
+    return gone
 
 
 async def _read(store: Store, digest: str) -> tuple[Ticket, str] | None:

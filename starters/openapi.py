@@ -277,6 +277,18 @@ def _paths() -> Json:
                 )
             ),
         },
+        "/operations/housekeeping": _operator(
+            read(
+                "getHousekeeping",
+                "operations",
+                "What each sweep did last.",
+                {
+                    "200": answers("The sweeps that have run.", "OperatorHousekeeping"),
+                    **UNAUTHORIZED,
+                    **refusals("method_not_allowed"),
+                },
+            )
+        ),
         "/operations/metadata": _operator(
             read(
                 "getMetadata",

@@ -419,6 +419,26 @@ SCHEMAS: Json = {
             },
         }
     ),
+    "OperatorHousekeeping": object_of(
+        {
+            "sweeps": {
+                "type": "array",
+                "items": object_of(
+                    {
+                        "name": {"type": "string"},
+                        "at": _INSTANT,
+                        "count": {
+                            "type": ["integer", "null"],
+                            "minimum": 0,
+                            "description": "How much it took away; null: it failed.",
+                        },
+                        "failed": or_null({"type": "string"}),
+                        "upTo": or_null(_INSTANT),
+                    }
+                ),
+            }
+        }
+    ),
     "OperatorMetadata": object_of(
         {
             "configured": {"type": "boolean"},

@@ -1,22 +1,15 @@
 """The timers: start what runs behind the ceremonies. Each only looks whether there is work, and sets it going."""
 
-import logging
-from datetime import timedelta
 from typing import Any
 
-from azure.durable_functions import EntityId, OrchestrationRuntimeStatus
+from azure.durable_functions import EntityId
 from azure.functions import TimerRequest
 
-from passkeys import family_sweep, once
-from passkeys.access_tokens import LEEWAY_SECONDS
 from passkeys.alerts import alert
 from passkeys.audit_backlog import Standing
-from passkeys.family_rows import Family
-from passkeys.identities import forget_tokens
 from passkeys.world import World
 from starters.backlog import backlog
 from starters.correlation import audited
-from starters.session_acts import is_untold_end, record_untold_end
 from starters.views import instant
 from starters.waiting import is_finished
 
@@ -25,14 +18,8 @@ SEAL_INSTANCE = "audit-seal"
 METADATA_INSTANCE = "metadata-refresh"
 KEYS_INSTANCE = "key-rotation"
 AUDIT_WATCH_SCHEDULE = "0 * * * * *"
-SWEEP_SCHEDULE = "0 */5 * * * *"
-USED_TOKENS_SCHEDULE = "0 40 * * * *"
-# However young issuers' tokens must be: should that be set higher again, what was used before is still known.
-USED_TOKENS_KEPT = timedelta(days=1)
 # While nothing is known yet the service is not ready, and should not wait for the night.
 FIRST_METADATA_SCHEDULE = "0 * * * * *"
-
-log = logging.getLogger("starters.timers")
 
 
 async def start_audit_flush(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
@@ -98,48 +85,3 @@ async def _start_single(client: Any, orchestrator: str, instance_id: str, reques
         status = await client.get_status(instance_id)
         if not status or is_finished(status):
             raise
-
-
-async def sweep_rate_limiters(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
-    """Ask each limiter of the task hub to settle: one whose bucket is full again drops its state."""
-    now = world.clock()
-    at_ms = int(now.timestamp() * 1000)
-    limiters = await client.get_status_by(
-        created_time_from=now - timedelta(days=365),
-        runtime_status=[OrchestrationRuntimeStatus.Running],
-        instance_id_prefix="@rate_limiter@",
-    )
-    for limiter in limiters:
-        key = limiter.instance_id.removeprefix("@rate_limiter@")
-        await client.signal_entity(EntityId("rate_limiter", key), "settle", {"at_ms": at_ms})
-    log.info("Asked %d rate limiters to settle", len(limiters))
-
-
-async def sweep_shown_once(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
-    """Forget the proofs and assertions that nobody could show again."""
-    log.info("Forgot %d proofs and assertions", await once.sweep(world.store, now=world.clock()))
-
-
-async def sweep_families(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
-    """Forget the families of refresh tokens that were over a day ago; of each, see first that the audit has its end."""
-
-    async def look(family: Family) -> None:
-        if is_untold_end(family):
-            await record_untold_end(world, client, family)
-
-    gone = await family_sweep.sweep(world.store, now=world.clock(), look=look)
-    log.info("Forgot %d families of refresh tokens", gone)
-
-
-async def sweep_used_tokens(world: World, timer: TimerRequest, client: Any) -> None:  # noqa: ARG001
-    """Forget the issuers' tokens that have enrolled somebody, once no ceremony by them can be left.
-
-    While any issuer's may be of any age, none is forgotten; and without an issuer none either: it may come back.
-    """
-    ages = [source.issuer.profile.max_age_seconds for source in world.issuers.values()]
-    known = [age for age in ages if age is not None]
-    if not known or len(known) < len(ages):
-        return
-    last = timedelta(seconds=max(known) + LEEWAY_SECONDS + world.settings.ceremony_seconds)
-    gone = await forget_tokens(world.store, now=world.clock(), after=max(last, USED_TOKENS_KEPT))
-    log.info("Forgot %d used tokens", gone)

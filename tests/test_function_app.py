@@ -83,6 +83,8 @@ def test_the_app_is_what_the_design_says(functions: dict[str, dict[str, Any]]) -
         "sweep_families",
         "sweep_shown_once",
         "sweep_used_tokens",
+        "sweep_tickets",
+        "purge_ceremonies",
         "start_key_rotation",
     }
     assert named(functions, "activityTrigger") == {
@@ -193,6 +195,7 @@ def test_operators_data_needs_a_key_and_nothing_else_does(functions: dict[str, d
         "operations_recoveries",
         "operations_recovery_ticket",
         "operations_audit",
+        "operations_housekeeping",
         "operations_proof",
         "operations_consistency",
         "operations_metadata",

@@ -118,6 +118,7 @@ WRONG = {
     "PASSKEYS_AUDIT_SHARDS": ["0", "65"],
     "PASSKEYS_AUDIT_SEAL_SCHEDULE": ["* * * * *", "hourly"],
     "PASSKEYS_AUDIT_BACKLOG": ["99", "10001", "many"],
+    "PASSKEYS_CEREMONY_DAYS": ["0", "3651", "for ever"],
     "PASSKEYS_AUDIT_FLUSH_SCHEDULE": ["* * * * *", "every 2 seconds", "* * * * * * *"],
     "PASSKEYS_TICKET_SECONDS": ["59", "2592001"],
     "PASSKEYS_SESSION_SECONDS": ["59", "3601", "1h"],

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from azure.durable_functions import EntityId
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 from azure.durable_functions.models.EntityStateResponse import EntityStateResponse
+from azure.durable_functions.models.PurgeHistoryResult import PurgeHistoryResult
 from azure.functions import HttpResponse
 from azure.functions.http import HttpRequest
 
@@ -131,6 +132,29 @@ class FakeClient:
             if name.startswith(instance_id_prefix or "")
         ]
         return [one for one in found if created_time_from is None or one.created_time >= created_time_from]
+
+    async def purge_instance_history_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: list[Any] | None = None,
+    ) -> PurgeHistoryResult:
+        """As the extension does: both ends belong to the window; what runs is not purged, whatever is asked."""
+        if self.broken:
+            raise OSError("the task hub is gone")
+        assert created_time_from is not None
+        assert created_time_to is not None
+        self.calls.append(("purge_instance_history_by", created_time_from, created_time_to))
+        asked = {str(status.value) for status in runtime_status or ()}
+        gone = [
+            name
+            for name, one in self.instances.items()
+            if one["runtimeStatus"] in asked - {"Running", "Pending"}
+            and created_time_from <= datetime.fromisoformat(one["createdTime"]) <= created_time_to
+        ]
+        for name in gone:
+            del self.instances[name]
+        return PurgeHistoryResult(len(gone))
 
     async def read_entity_state(self, entityId: EntityId) -> EntityStateResponse:
         state = self.entities.get(f"{entityId.name}/{entityId.key}")

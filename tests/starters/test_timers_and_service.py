@@ -17,12 +17,10 @@ from passkeys.world import World
 from starters import service
 from starters.looking import KEPT_SECONDS
 from starters.service import healthz
+from starters.sweeps import sweep_rate_limiters, sweep_shown_once, sweep_used_tokens
 from starters.timers import (
     FLUSH_INSTANCE,
     start_audit_flush,
-    sweep_rate_limiters,
-    sweep_shown_once,
-    sweep_used_tokens,
 )
 from tests.passkeys.tokens import PROFILES
 from tests.passkeys.worlds import Clock, FlakyDirectory, world_of

@@ -22,7 +22,7 @@ from passkeys.dpop import thumbprint
 from passkeys.errors import AuditUnavailable, DirectoryMisconfigured, DirectoryUnavailable
 from passkeys.proof import challenge_of
 from passkeys.world import World
-from starters.timers import sweep_families
+from starters.sweeps import sweep_families
 from starters.token import token
 from tests.passkeys.key_homes import MemoryKeys
 from tests.passkeys.tokens import EC, ED, jwk
